@@ -1,0 +1,27 @@
+// Runs the test files of dist/test with Node's own runner: all of them, or those whose path holds one of the words given.
+import { spawnSync } from 'node:child_process'
+import { readdirSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+const words = process.argv.slice(2).filter(word => !word.startsWith('-'))
+const flags = process.argv.slice(2).filter(word => word.startsWith('-'))
+
+const files = readdirSync(join(root, 'dist/test'), { recursive: true })
+  .map(String)
+  .filter(file => file.endsWith('.test.js'))
+  .filter(file => words.length === 0 || words.some(word => file.includes(word)))
+  .sort()
+  .map(file => join(root, 'dist/test', file))
+
+if (files.length === 0) {
+  console.error(`No test file matches ${words.join(', ')}.`)
+  process.exit(1)
+}
+
+const result = spawnSync(process.execPath, ['--enable-source-maps', '--test', '--test-reporter=spec', ...flags, ...files], {
+  cwd: root,
+  stdio: 'inherit',
+})
+process.exit(result.status ?? 1)
