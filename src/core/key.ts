@@ -31,7 +31,7 @@ export function encodeSegment(segment: string): EncodedKey {
       next: 'Use text that is well-formed Unicode, or encode the bytes as hex or base64',
     })
   }
-  return `${Buffer.from(segment, 'utf8').toString('latin1').replaceAll('\0', '\0\xff')}\0`
+  return `${Buffer.from(segment, 'utf8').latin1Slice().replaceAll('\0', '\0\xff')}\0`
 }
 
 /** The segments of a caller's key, encoded. Throws INVALID_KEY for anything but a string or an array of strings. */
@@ -78,11 +78,13 @@ function decodeSegment(bytes: string): string {
   return Buffer.from(bytes.replaceAll('\0\xff', '\0'), 'latin1').toString('utf8')
 }
 
-/** The first key after all keys that start with `prefix`: the upper end of a prefix scan. */
+/**
+ * The end of a prefix scan: behind every key that continues `prefix`, a run of whole segments, and before every other
+ * key that follows. What continues it starts with a byte of UTF-8 or with 00, so below FF; an escaped NUL, which would
+ * make the last segment a longer one, goes on with FF and lies behind the end.
+ */
 export function afterPrefix(prefix: EncodedKey): EncodedKey {
-  // Every prefix we make ends in the closing 00 of a segment, and no key continues it with 01: the next byte is either
-  // the first of another segment (which sorts inside) or the FF of an escape (which is another segment's text).
-  return `${prefix.slice(0, -1)}\x01`
+  return `${prefix}\xff`
 }
 
 /** Throws KEY_TOO_LONG for a key over the limit. */
@@ -95,7 +97,8 @@ export function checkKeyLength(encoded: EncodedKey): void {
 }
 
 function invalidKey(key: unknown): WrongCallError {
-  const what = key === null ? 'null' : Array.isArray(key) ? `an array with ${key.map(s => typeof s).join(', ')}` : typeof key
+  const what =
+    key === null ? 'null' : Array.isArray(key) ? `an array with ${key.map(s => typeof s).join(', ')}` : typeof key
   return new WrongCallError('INVALID_KEY', {
     message: `A key is ${what}`,
     next: 'Give a string, or an array of strings such as ["user-1", "language"]',

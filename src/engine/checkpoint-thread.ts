@@ -1,0 +1,73 @@
+/** The main thread's end of the checkpoint's worker. */
+import { Worker } from 'node:worker_threads'
+import { AgentMemoryError, type ErrorCode } from '../core/errors.js'
+import type { RunRequest, RunResult } from './checkpoint-run.js'
+import type { WorkerReply, WorkerRequest } from './checkpoint-worker.js'
+
+interface Call {
+  resolve(result: RunResult | undefined): void
+  reject(error: unknown): void
+}
+
+export class CheckpointThread {
+  readonly #worker: Worker
+  readonly #calls = new Map<number, Call>()
+  #nextId = 1
+  #ended: Error | undefined
+
+  constructor(folder: string) {
+    this.#worker = new Worker(new URL('./checkpoint-worker.js', import.meta.url), { workerData: { folder } })
+    // The worker must not keep a process alive that has nothing else to do; a call in flight is awaited by somebody.
+    this.#worker.unref()
+    this.#worker.on('message', (reply: WorkerReply) => this.#answered(reply))
+    this.#worker.on('error', error => this.#end(error))
+    this.#worker.on('exit', code => this.#end(new Error(`The checkpoint's worker has ended with code ${code}`)))
+  }
+
+  async run(request: RunRequest): Promise<RunResult> {
+    const result = await this.#call(request)
+    if (result === undefined) throw new Error('The checkpoint worker has answered a run with nothing')
+    return result
+  }
+
+  /** Closes the worker's store and ends it. */
+  async close(): Promise<void> {
+    if (this.#ended === undefined) await this.#call(undefined)
+    await this.#worker.terminate()
+  }
+
+  /** Ends the worker without its help; what it was doing may have happened or not. */
+  async abandon(): Promise<void> {
+    await this.#worker.terminate()
+  }
+
+  #call(run: RunRequest | undefined): Promise<RunResult | undefined> {
+    if (this.#ended !== undefined) return Promise.reject(this.#ended)
+    const id = this.#nextId++
+    this.#worker.ref()
+    return new Promise((resolve, reject) => {
+      this.#calls.set(id, { resolve, reject })
+      this.#worker.postMessage({ id, run } satisfies WorkerRequest)
+    })
+  }
+
+  #answered({ id, result, error }: WorkerReply): void {
+    const call = this.#calls.get(id)
+    this.#calls.delete(id)
+    if (this.#calls.size === 0) this.#worker.unref()
+    if (error === undefined) call?.resolve(result)
+    else call?.reject(fromPlain(error))
+  }
+
+  #end(error: Error): void {
+    this.#ended ??= error
+    for (const call of this.#calls.values()) call.reject(this.#ended)
+    this.#calls.clear()
+  }
+}
+
+function fromPlain({ code, message, next }: NonNullable<WorkerReply['error']>): Error {
+  if (code === undefined || next === undefined) return new Error(message)
+  // The message ends in the next step already; it is taken off so that it does not stand there twice.
+  return new AgentMemoryError(code as ErrorCode, { message: message.replace(`. ${next}`, ''), next })
+}

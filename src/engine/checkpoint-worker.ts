@@ -1,0 +1,55 @@
+/**
+ * The checkpoint's worker thread: it opens the data store's folder a second time, reads runs from the log by itself and
+ * applies them, so that sorting and committing take nothing from the main thread.
+ */
+import { parentPort, workerData } from 'node:worker_threads'
+import { AgentMemoryError } from '../core/errors.js'
+import { nodeFileSystem } from '../io/node-file-system.js'
+import type { DataStore } from '../stores/data-store.js'
+import { openLevelStore } from '../stores/level/level.js'
+import { type RunRequest, type RunResult, runCheckpoint } from './checkpoint-run.js'
+
+export interface WorkerRequest {
+  id: number
+  /** A run to apply; `undefined` asks to close. */
+  run: RunRequest | undefined
+}
+
+export interface WorkerReply {
+  id: number
+  result?: RunResult
+  error?: { code: string | undefined; message: string; next: string | undefined }
+}
+
+const port = parentPort!
+let store: DataStore | undefined
+
+async function answer({ id, run }: WorkerRequest): Promise<void> {
+  try {
+    if (run === undefined) {
+      await store?.close()
+      port.postMessage({ id } satisfies WorkerReply)
+      port.close()
+      return
+    }
+    store ??= await openLevelStore((workerData as { folder: string }).folder, { createIfMissing: false })
+    const result = await runCheckpoint(nodeFileSystem, store, run)
+    port.postMessage({ id, result } satisfies WorkerReply)
+  } catch (error) {
+    port.postMessage({ id, error: plainError(error) } satisfies WorkerReply)
+  }
+}
+
+function plainError(error: unknown): NonNullable<WorkerReply['error']> {
+  if (error instanceof AgentMemoryError) return { code: error.code, message: error.message, next: error.next }
+  return {
+    code: undefined,
+    message: error instanceof Error ? (error.stack ?? error.message) : String(error),
+    next: undefined,
+  }
+}
+
+// Requests come one at a time: the checkpoint waits for each answer.
+port.on('message', (request: WorkerRequest) => {
+  void answer(request)
+})

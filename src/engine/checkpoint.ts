@@ -1,0 +1,261 @@
+/**
+ * The checkpoint: synced frames into the data store, in order; then the segments that it has for sure are released.
+ * It runs on a timer, on log bytes, on pending entries, on demand, and at once while a write-through waits.
+ */
+import type { Lsn } from '../core/lsn.js'
+import type { Clock, Timer } from '../io/clock.js'
+import type { Log } from '../log/log.js'
+import type { Mark } from '../stores/data-store.js'
+import type { Tier } from '../tier/tier.js'
+import { type EngineConfig, PRESSED_RUN_LIMITS, RUN_LIMITS } from './config.js'
+import type { Events } from './events.js'
+import type { Flusher, LoggedFrame, Waiter } from './flush.js'
+import type { StoreKeeper } from './store-keeper.js'
+
+// A checkpoint starts once the store lacks this share of what it may lack at most.
+const START_AT = 1 / 8
+
+export interface CheckpointerParts {
+  config: EngineConfig
+  keeper: StoreKeeper
+  flusher: Flusher
+  tier: Tier
+  events: Events
+  /** The log has less to hold, or the store has come or gone: calls that wait for room may go on, or must not wait. */
+  onRoom(): void
+  /** A segment could not be removed, or the log is damaged: the log cannot be trusted any more. */
+  onLogError(error: unknown): void
+}
+
+export class Checkpointer {
+  readonly #parts: CheckpointerParts
+  readonly #clock: Clock
+  #log: Log
+  #frames: LoggedFrame[] = []
+  #mark: Mark
+  #flushedLsn: Lsn
+  #waiters: Waiter[] = []
+  /** Frames up to this position are wanted in the store. */
+  #target = 0
+  #running: Promise<void> | undefined
+  #timer: Timer | undefined
+  #paused = false
+  #releasing = false
+  #stopError: ((lsn: Lsn) => unknown) | undefined
+
+  constructor(log: Log, mark: Mark, frames: LoggedFrame[], parts: CheckpointerParts) {
+    this.#log = log
+    this.#mark = mark
+    this.#flushedLsn = mark.appliedLsn
+    this.#frames = frames
+    this.#parts = parts
+    this.#clock = parts.config.clock
+  }
+
+  /** Looks at what recovery has brought. */
+  start(): void {
+    this.#startIfDue()
+  }
+
+  get mark(): Mark {
+    return this.#mark
+  }
+
+  /** Everything up to it is in the data store for good. */
+  get flushedLsn(): Lsn {
+    return this.#flushedLsn
+  }
+
+  get pendingFrames(): number {
+    return this.#frames.length
+  }
+
+  /** Whether the log, and the index of pending entries, may take more. */
+  get hasRoom(): boolean {
+    const { logBytesMax, pendingEntriesMax } = this.#parts.config
+    return this.#logBytes < logBytesMax && this.#parts.tier.unstoredCount < pendingEntriesMax
+  }
+
+  /** A frame has been synced. */
+  add(frame: LoggedFrame): void {
+    this.#frames.push(frame)
+    this.#startIfDue()
+  }
+
+  /** Calls the waiter once the store has everything up to its LSN for good. The LSN must be synced. */
+  wait(waiter: Waiter): void {
+    if (waiter.lsn <= this.#flushedLsn) {
+      waiter.resolve()
+      return
+    }
+    if (this.#stopError !== undefined) {
+      waiter.reject(this.#stopError(waiter.lsn))
+      return
+    }
+    this.#waiters.push(waiter)
+    this.press()
+  }
+
+  /** Forgets a waiter whose patience has ended. */
+  leave(waiter: Waiter): void {
+    this.#waiters = this.#waiters.filter(each => each !== waiter)
+  }
+
+  /** Everything synced so far is wanted in the store now. */
+  press(): void {
+    this.#target = this.#log.end
+    this.#start()
+  }
+
+  /** The store is up again and says how far it is: a run whose outcome was not known is settled by that. */
+  storeIsUp(mark: Mark): void {
+    this.#applied(mark)
+    this.#flushed()
+    this.#parts.onRoom()
+    if (this.#waiters.length > 0) this.press()
+    else this.#startIfDue()
+  }
+
+  /** Resolves once no run is going on; none starts until `resume`. */
+  async pause(): Promise<void> {
+    this.#paused = true
+    this.#timer?.cancel()
+    this.#timer = undefined
+    await this.#running
+  }
+
+  useLog(log: Log): void {
+    this.#log = log
+  }
+
+  resume(): void {
+    this.#paused = false
+    if (this.#waiters.length > 0) this.press()
+    else this.#startIfDue()
+  }
+
+  /** Nobody will be told any more that the store has something: waiters are told `error`. */
+  stop(error: (lsn: Lsn) => unknown): void {
+    const waiters = this.#waiters
+    this.#waiters = []
+    this.#stopError = error
+    for (const waiter of waiters) waiter.reject(error(waiter.lsn))
+  }
+
+  /** Makes sure that the log says how far the store is, and removes the segments that are not needed any more. */
+  async settle(): Promise<void> {
+    if (this.#parts.keeper.isDown || !this.#parts.keeper.isPersistent) return
+    const mark = this.#mark
+    const flushedLsn = await this.#parts.keeper.flush()
+    if (flushedLsn < mark.appliedLsn) return
+    const logMark = { lsn: mark.appliedLsn, position: mark.appliedPosition }
+    this.#parts.flusher.setMark(logMark, this.#log.wouldRelease(logMark))
+  }
+
+  /** Removes the segments that no synced frame needs any more. Called after each frame: one of them says the mark. */
+  release(): void {
+    if (this.#releasing || !this.#log.canRelease) return
+    this.#releasing = true
+    const log = this.#log
+    void log
+      .release()
+      .catch((error: unknown) => {
+        // After a failure the log is closed under it.
+        if (log === this.#log) this.#parts.onLogError(error)
+      })
+      .finally(() => {
+        this.#releasing = false
+      })
+  }
+
+  get #logBytes(): number {
+    return this.#log.bytesSince(this.#mark.appliedPosition)
+  }
+
+  #startIfDue(): void {
+    const { logBytesMax, pendingEntriesMax, checkpointMs } = this.#parts.config
+    const isDue =
+      this.#logBytes > Math.min(logBytesMax * START_AT, 64 << 20) ||
+      this.#parts.tier.unstoredCount > pendingEntriesMax * START_AT
+    if (isDue) this.press()
+    else if (this.#frames.length > 0 && !this.#paused) {
+      this.#timer ??= this.#clock.afterIfAlive(checkpointMs, () => {
+        this.#timer = undefined
+        this.press()
+      })
+    }
+  }
+
+  #start(): void {
+    if (this.#running !== undefined || this.#paused || this.#parts.keeper.isDown) return
+    if (this.#mark.appliedPosition >= this.#target) return
+    this.#running = this.#run().finally(() => {
+      this.#running = undefined
+      // A target that was set after the last run had looked would be forgotten otherwise.
+      this.#start()
+    })
+  }
+
+  async #run(): Promise<void> {
+    while (this.#mark.appliedPosition < this.#target && !this.#paused && !this.#parts.keeper.isDown) {
+      const started = this.#clock.monotonicMs()
+      try {
+        const result = await this.#parts.keeper.apply({
+          refs: this.#log.refs(this.#mark.appliedPosition),
+          from: this.#mark.appliedPosition,
+          to: this.#target,
+          limits: this.#waiters.length > 0 ? PRESSED_RUN_LIMITS : RUN_LIMITS,
+        })
+        this.#applied(result.mark)
+        const durationMs = this.#clock.monotonicMs() - started
+        const { entries, bytes } = result
+        this.#parts.events.emit('checkpoint', { lsn: result.mark.appliedLsn, entries, bytes, durationMs })
+      } catch (error) {
+        // The keeper has told of a store that is down, and tells when it is up again. Anything else is the log's.
+        if (this.#parts.keeper.isDown) this.#dismissImpatient(error)
+        else this.#parts.onLogError(error)
+        this.#parts.onRoom()
+        return
+      }
+      this.#flushed()
+      if (this.#log.wouldRelease({ lsn: this.#mark.appliedLsn, position: this.#mark.appliedPosition })) {
+        await this.#trySettle()
+      }
+      this.#parts.onRoom()
+    }
+  }
+
+  async #trySettle(): Promise<void> {
+    try {
+      await this.settle()
+    } catch {
+      // A flush that fails makes the store count as down, which its keeper tells and mends; nothing is released then.
+    }
+  }
+
+  #dismissImpatient(error: unknown): void {
+    const impatient = this.#waiters.filter(waiter => waiter.isImpatient)
+    this.#waiters = this.#waiters.filter(waiter => !waiter.isImpatient)
+    for (const waiter of impatient) waiter.reject(error)
+  }
+
+  #applied(mark: Mark): void {
+    let count = 0
+    for (const frame of this.#frames) {
+      if (frame.end > mark.appliedPosition) break
+      this.#parts.tier.stored(frame.entries, frame.lastLsn)
+      count += 1
+    }
+    this.#frames.splice(0, count)
+    this.#mark = mark
+  }
+
+  /** The keeper flushes a store whose commits are not durable by themselves, so what is applied is there for good. */
+  #flushed(): void {
+    this.#flushedLsn = this.#mark.appliedLsn
+    const ready = this.#waiters.filter(waiter => waiter.lsn <= this.#flushedLsn)
+    if (ready.length === 0) return
+    this.#waiters = this.#waiters.filter(waiter => waiter.lsn > this.#flushedLsn)
+    for (const waiter of ready) waiter.resolve()
+  }
+}

@@ -1,0 +1,48 @@
+/** What the engine runs with. Options are checked once, in src/options.ts; nothing in here is missing or wrong. */
+import type { Clock } from '../io/clock.js'
+import type { FileSystem } from '../io/file-system.js'
+import type { DataStore } from '../stores/data-store.js'
+
+export interface EngineConfig {
+  /** The memory's folder, absolute. */
+  folder: string
+  fileSystem: FileSystem
+  clock: Clock
+  store: StoreOpener
+  onLogLost: 'refuse' | 'proceed'
+  /** Largest frame, and so largest value and batch, in bytes. */
+  frameBytesMax: number
+  /** Encoded bytes of calls that wait for room. */
+  queuedBytesMax: number
+  /** Bytes of frames that the data store may lack. */
+  logBytesMax: number
+  /** Entries that the data store may lack. */
+  pendingEntriesMax: number
+  tierBytesMax: number
+  /** Longest wait for one call of the data store, in ms. */
+  storeDeadlineMs: number
+  /** A checkpoint runs at least so often, in ms. */
+  checkpointMs: number
+  segmentBytesMin: number
+  segmentBytesMax: number
+}
+
+/** How a data store is opened, again after it has failed. */
+export interface StoreOpener {
+  kind: string
+  /** `create` is false for a memory that had its store before: a missing one is STORE_LOST then, not a new one. */
+  open(create: boolean): Promise<DataStore>
+  /** Where another thread finds the same store; without it checkpoints run on the main thread. */
+  sharedFolder?: string
+}
+
+/** One run of a checkpoint: at most so many keys, and at most so long; always at least one frame. */
+export interface RunLimits {
+  keys: number
+  bytes: number
+  ms: number
+}
+
+/** A store transaction stays short, and shorter while a write-through waits for it. */
+export const RUN_LIMITS: RunLimits = { keys: 64 * 1024, bytes: 32 << 20, ms: 250 }
+export const PRESSED_RUN_LIMITS: RunLimits = { keys: 64 * 1024, bytes: 4 << 20, ms: 20 }

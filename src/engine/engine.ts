@@ -1,0 +1,373 @@
+/**
+ * One open memory: wires the parts together and moves it through its states: open, failed, closing, closed.
+ *
+ * Fail-stop: after an error of the log nobody knows what its file holds, so writes are refused, what was accepted and
+ * not synced is in doubt, and reads go on. `reopen` settles it: recovery says what is on the disk, and the rest is
+ * logged again.
+ */
+import { AgentMemoryError } from '../core/errors.js'
+import type { Lsn } from '../core/lsn.js'
+import type { Timer } from '../io/clock.js'
+import type { FileLock } from '../io/file-system.js'
+import type { Log } from '../log/log.js'
+import { LossBudget, type MaxLoss } from '../policy/loss-budget.js'
+import type { StoreIdentity } from '../stores/data-store.js'
+import { Tier } from '../tier/tier.js'
+import { Checkpointer } from './checkpoint.js'
+import type { EngineConfig } from './config.js'
+import { Events } from './events.js'
+import { closedError, failedError, inDoubtError, logFullError, storeDownError, withDeadline } from './failures.js'
+import { Flusher, type LoggedFrame } from './flush.js'
+import { type MemoryStatus, statusOf } from './inspection.js'
+import {
+  folderError,
+  prepareFolder,
+  readOrMakeIdentity,
+  signOwnership,
+  takeOwnership,
+  writeIdentity,
+} from './memory-folder.js'
+import { Reader } from './read.js'
+import { type Recovered, type RecoveryReport, recover, rescan, startLog } from './recovery.js'
+import { Scanner } from './scan.js'
+import { Settlement } from './settlement.js'
+import { StoreKeeper } from './store-keeper.js'
+import { Writer } from './write.js'
+
+export type EngineState = 'open' | 'failed' | 'closing' | 'closed'
+
+/** What `close` returns: where everything accepted is. */
+export interface CloseReport {
+  /** LSN up to which the data store has everything. */
+  inStore: Lsn
+  /** Entries that wait in the log for the next open. */
+  inLog: number
+  /** Entries of the frame that was being written when the log failed: the next open decides. */
+  inDoubt: number
+  /** Entries that never reached the log: only after its failure, and never one acknowledged as durable. */
+  lost: number
+}
+
+// How long to wait before a segment is tried again that had no room on the disk.
+const DISK_RETRY_MS = 1000
+const VOLATILE_FILE_SYSTEMS = new Set(['tmpfs', 'overlay'])
+
+export class Engine {
+  readonly config: EngineConfig
+  readonly events: Events
+  readonly tier: Tier
+  readonly keeper: StoreKeeper
+  readonly flusher: Flusher
+  readonly checkpointer: Checkpointer
+  readonly reader: Reader
+  readonly scanner: Scanner
+  readonly writer: Writer
+  readonly recovery: RecoveryReport
+  readonly folderKind: string
+  readonly epoch: number
+  readonly #lock: FileLock
+  readonly #budgets = new Set<LossBudget>()
+  readonly #identity: StoreIdentity
+  #log: Log
+  #state: EngineState = 'open'
+  #failure: unknown
+  #diskFull: AgentMemoryError | undefined
+  #diskTimer: Timer | undefined
+  #settlement = new Settlement()
+  #reopening: Promise<void> | undefined
+  #closing: Promise<CloseReport> | undefined
+
+  /** Opens the memory in a folder, or makes it; recovers what a crash has left. */
+  static async open(config: EngineConfig, events = new Events()): Promise<Engine> {
+    const { fileSystem, folder } = config
+    let lock: FileLock | undefined
+    try {
+      const started = config.clock.monotonicMs()
+      await prepareFolder(fileSystem, folder)
+      lock = await takeOwnership(fileSystem, folder)
+      const identity = await readOrMakeIdentity(fileSystem, folder, config.store.kind)
+      const store = await config.store.open(!identity.complete)
+      const tier = new Tier(config.tierBytesMax)
+      let recovered: Recovered
+      try {
+        recovered = await recover(config, identity, store, tier)
+        if (!identity.complete) await writeIdentity(fileSystem, folder, { ...identity, complete: true })
+        await signOwnership(lock, recovered.identity.epoch)
+      } catch (error) {
+        await Promise.allSettled([store.close()])
+        throw error
+      }
+      const folderKind = await fileSystem.kindOf(folder)
+      const report = { ...recovered.report, durationMs: config.clock.monotonicMs() - started }
+      const keeper = new StoreKeeper(store, config, events, recovered.identity)
+      return new Engine(config, events, lock, tier, keeper, recovered, report, folderKind)
+    } catch (error) {
+      await lock?.release()
+      throw folderError(folder, error)
+    }
+  }
+
+  private constructor(
+    config: EngineConfig,
+    events: Events,
+    lock: FileLock,
+    tier: Tier,
+    keeper: StoreKeeper,
+    recovered: Recovered,
+    report: RecoveryReport,
+    folderKind: string,
+  ) {
+    this.config = config
+    this.events = events
+    this.tier = tier
+    this.keeper = keeper
+    this.recovery = report
+    this.folderKind = folderKind
+    this.epoch = recovered.identity.epoch
+    this.#identity = recovered.identity
+    this.#lock = lock
+    this.#log = recovered.log
+    const mark = { lsn: recovered.mark.appliedLsn, position: recovered.mark.appliedPosition }
+    this.flusher = new Flusher(this.#log, recovered.lastLsn, mark, {
+      tier,
+      events,
+      clock: config.clock,
+      budgets: this.#budgets,
+      onSynced: frame => this.#onSynced(frame),
+      onRoom: () => this.writer.drain(),
+      onFailed: error => this.#fail(error),
+      onNoSegment: error => this.#onDiskFull(error),
+    })
+    this.checkpointer = new Checkpointer(this.#log, recovered.mark, recovered.frames, {
+      config,
+      keeper,
+      tier,
+      events,
+      flusher: this.flusher,
+      onRoom: () => this.writer.drain(),
+      onLogError: error => this.#fail(error),
+    })
+    this.reader = new Reader(tier, keeper, this.#log)
+    this.scanner = new Scanner(tier, keeper, this.reader)
+    this.writer = new Writer({
+      config,
+      flusher: this.flusher,
+      checkpointer: this.checkpointer,
+      reader: this.reader,
+      checkWritable: () => this.#checkWritable(),
+      noRoomError: () => this.#noRoomError(),
+    })
+    keeper.onUp = storeMark => this.checkpointer.storeIsUp(storeMark)
+    this.checkpointer.start()
+    this.#prepareSpare()
+    this.#warn(recovered.lostAfter)
+  }
+
+  get state(): EngineState {
+    return this.#state
+  }
+
+  get log(): Log {
+    return this.#log
+  }
+
+  get diskFull(): AgentMemoryError | undefined {
+    return this.#diskFull
+  }
+
+  get budgets(): ReadonlySet<LossBudget> {
+    return this.#budgets
+  }
+
+  /** A loss bound that is kept for all writes counted in it. */
+  addBudget(max: MaxLoss): LossBudget {
+    const budget = new LossBudget(max)
+    this.#budgets.add(budget)
+    return budget
+  }
+
+  /** Throws CLOSED once the memory is being closed. */
+  checkOpen(): void {
+    if (this.#state === 'closing' || this.#state === 'closed') throw closedError()
+  }
+
+  /** Resolves once everything accepted so far is in the log. */
+  async flush(): Promise<Lsn> {
+    this.checkOpen()
+    const lsn = this.flusher.lastLsn
+    if (this.#state === 'failed' && lsn > this.flusher.durableLsn) throw failedError(this.#failure)
+    await this.flusher.waitFor(lsn)
+    return lsn
+  }
+
+  /** Resolves once everything accepted so far is in the data store, and the log has let go of what it need not keep. */
+  async checkpoint(): Promise<Lsn> {
+    const lsn = await this.flush()
+    if (this.keeper.isDown) throw storeDownError(this.keeper.downError)
+    await new Promise<void>((resolve, reject) => {
+      this.checkpointer.wait({ lsn, resolve, reject, isImpatient: true })
+    })
+    await this.checkpointer.settle()
+    return lsn
+  }
+
+  status(): MemoryStatus {
+    return statusOf(this)
+  }
+
+  /** After a failure: recovers the log, logs again what was in doubt, and takes writes again. */
+  reopen(): Promise<void> {
+    this.checkOpen()
+    if (this.#state === 'open') return Promise.resolve()
+    this.#reopening ??= this.#reopen().finally(() => {
+      this.#reopening = undefined
+    })
+    return this.#reopening
+  }
+
+  /** Flushes, checkpoints as far as the deadline allows, and closes. What waits in the log is there at the next open. */
+  close(deadlineMs: number): Promise<CloseReport> {
+    this.#closing ??= this.#close(deadlineMs)
+    return this.#closing
+  }
+
+  async #reopen(): Promise<void> {
+    await this.checkpointer.pause()
+    await this.#log.close()
+    const inFlight = this.flusher.inFlight
+    const { mark } = this.checkpointer
+    const { scan, logs } = await rescan(this.config, mark.appliedPosition)
+    const isRecovered = inFlight !== undefined && scan.lastLsn >= inFlight.lastLsn
+    this.#log = await startLog(this.config, logs, scan, mark, this.#identity, scan.ceiling + 1)
+    this.#state = 'open'
+    this.#failure = undefined
+    this.reader.useLog(this.#log)
+    this.checkpointer.useLog(this.#log)
+    this.flusher.resume(this.#log, isRecovered)
+    this.checkpointer.resume()
+    await this.flusher.waitFor(this.flusher.lastLsn)
+    this.#settlement.settle('kept')
+    this.#settlement = new Settlement()
+    this.#prepareSpare()
+    this.writer.drain()
+  }
+
+  async #close(deadlineMs: number): Promise<CloseReport> {
+    const ends = this.config.clock.monotonicMs() + deadlineMs
+    await Promise.allSettled([this.#reopening])
+    const hasFailed = this.#state === 'failed'
+    this.#state = 'closing'
+    this.writer.rejectQueued(closedError())
+    if (!hasFailed) await this.#drainBefore(ends)
+    await this.checkpointer.pause()
+    this.flusher.stop(() => closedError())
+    this.checkpointer.stop(() => closedError())
+    this.#diskTimer?.cancel()
+    const isIdle = await this.#isIdleBefore(ends)
+    if (isIdle && !hasFailed) await Promise.allSettled([this.flusher.writeCloseFrame()])
+    await this.keeper.close()
+    // A file under a call that hangs must not be closed: its number might be given to another file meanwhile.
+    if (isIdle) await this.#log.close()
+    await this.#lock.release()
+    this.#settlement.abandon(closedError())
+    this.#state = 'closed'
+    const inDoubt = this.flusher.inFlight?.entries.length ?? 0
+    const lost = this.tier.dirtyCount
+    const inLog = this.tier.unstoredCount - lost - inDoubt
+    return { inStore: this.checkpointer.flushedLsn, inLog, inDoubt, lost }
+  }
+
+  async #isIdleBefore(ends: number): Promise<boolean> {
+    // A little time even behind the deadline: a sync that is going on is worth waiting for.
+    const ms = Math.max(1000, ends - this.config.clock.monotonicMs())
+    const [idle] = await Promise.allSettled([withDeadline(this.flusher.idle(), ms, this.config.clock, closedError)])
+    return idle.status === 'fulfilled'
+  }
+
+  async #drainBefore(ends: number): Promise<void> {
+    const { clock } = this.config
+    const left = () => Math.max(0, ends - clock.monotonicMs())
+    const late = () => closedError()
+    // What does not get done in time is told in the report, so that no error of it matters here.
+    const lsn = this.flusher.lastLsn
+    const [flushed] = await Promise.allSettled([withDeadline(this.flusher.waitFor(lsn), left(), clock, late)])
+    if (flushed!.status === 'rejected' || this.keeper.isDown) return
+    const stored = new Promise<void>((resolve, reject) => this.checkpointer.wait({ lsn, resolve, reject }))
+    await Promise.allSettled([withDeadline(stored, left(), clock, late)])
+    await Promise.allSettled([withDeadline(this.checkpointer.settle(), left(), clock, late)])
+  }
+
+  #onSynced(frame: LoggedFrame): void {
+    this.checkpointer.add(frame)
+    if (!this.#log.hasSpare) this.#prepareSpare()
+    this.checkpointer.release()
+    this.writer.drain()
+  }
+
+  #fail(error: unknown): void {
+    if (this.#state !== 'open' && this.#state !== 'closing') return
+    if (this.#state === 'open') this.#state = 'failed'
+    this.#failure = error
+    const settlement = this.#settlement
+    this.flusher.stop(lsn => inDoubtError(lsn, () => settlement.promise, error))
+    this.writer.rejectQueued(failedError(error))
+    this.events.emit('failed', { error: failedError(error) })
+  }
+
+  #prepareSpare(): void {
+    this.#log.prepareSpare().then(
+      () => this.#onDiskFree(),
+      (error: unknown) => this.#onDiskFull(error),
+    )
+  }
+
+  /** A segment could not be made. Nothing is harmed: what is accepted waits, new writes are refused, it is tried again. */
+  #onDiskFull(error: unknown): void {
+    if (this.#state !== 'open' || !(error instanceof AgentMemoryError)) return
+    if (this.#diskFull === undefined) this.events.emit('diskFull', { error })
+    this.#diskFull = error
+    this.writer.rejectQueued(error)
+    this.#diskTimer ??= this.config.clock.after(DISK_RETRY_MS, () => {
+      this.#diskTimer = undefined
+      this.flusher.retry()
+      this.#prepareSpare()
+    })
+  }
+
+  #onDiskFree(): void {
+    if (this.#diskFull === undefined) return
+    this.#diskFull = undefined
+    this.events.emit('diskFree', {})
+    this.writer.drain()
+  }
+
+  #checkWritable(): void {
+    this.checkOpen()
+    if (this.#state === 'failed') throw failedError(this.#failure)
+    if (this.#diskFull !== undefined) throw this.#diskFull
+  }
+
+  #noRoomError(): Error | undefined {
+    if (this.checkpointer.hasRoom || !this.keeper.isDown) return undefined
+    const { logBytesMax, pendingEntriesMax } = this.config
+    return logFullError(`${this.tier.unstoredCount} entries of ${pendingEntriesMax}, up to ${logBytesMax} bytes`)
+  }
+
+  #warn(lostAfter: Lsn | undefined): void {
+    // Listeners can be added only once the caller has the memory: warnings wait for that.
+    this.config.clock.soon(() => {
+      if (VOLATILE_FILE_SYSTEMS.has(this.folderKind)) {
+        const message = `The folder ${this.config.folder} is on ${this.folderKind}, which does not outlive this machine or container`
+        this.events.emit('warning', { code: 'VOLATILE_FOLDER', message })
+      }
+      if (this.recovery.tornBytes > 0) {
+        const message = `A crash had cut short the last frame of the log (${this.recovery.tornBytes} bytes); nothing in it was acknowledged`
+        this.events.emit('warning', { code: 'TORN_TAIL', message })
+      }
+      if (lostAfter !== undefined) {
+        const message = `The log was lost; everything accepted after LSN ${lostAfter} that only it had is gone`
+        this.events.emit('warning', { code: 'LOG_LOST', message })
+      }
+    })
+  }
+}

@@ -1,0 +1,48 @@
+/** What a memory tells its listeners. */
+import { EventEmitter } from 'node:events'
+import type { AgentMemoryError } from '../core/errors.js'
+import type { Lsn } from '../core/lsn.js'
+
+export interface MemoryEvents {
+  /** A frame is on stable storage. */
+  flush: [{ lsn: Lsn; entries: number; bytes: number; durationMs: number }]
+  /** A run of frames is in the data store. */
+  checkpoint: [{ lsn: Lsn; entries: number; bytes: number; durationMs: number }]
+  /** A loss bound was overrun: the disk or the event loop was held up for `ms` longer than the bound allows. */
+  overrun: [{ maxLossMs: number; ms: number }]
+  /** Something that works, but not as well as it should: `code` says what. */
+  warning: [{ code: WarningCode; message: string }]
+  /** The log has failed: writes are refused until `reopen()`. */
+  failed: [{ error: AgentMemoryError }]
+  storeDown: [{ error: AgentMemoryError }]
+  storeUp: [{ lsn: Lsn }]
+  /** The disk is full: writes are refused until there is room again. */
+  diskFull: [{ error: AgentMemoryError }]
+  diskFree: [Record<never, never>]
+}
+
+export type WarningCode = 'LOG_LOST' | 'TORN_TAIL' | 'VOLATILE_FOLDER'
+
+/** An emitter whose listeners cannot break what goes on: what one throws is thrown again outside of it. */
+export class Events {
+  readonly #emitter = new EventEmitter()
+
+  on<Name extends keyof MemoryEvents>(name: Name, listener: (...args: MemoryEvents[Name]) => void): void {
+    this.#emitter.on(name, listener)
+  }
+
+  off<Name extends keyof MemoryEvents>(name: Name, listener: (...args: MemoryEvents[Name]) => void): void {
+    this.#emitter.off(name, listener)
+  }
+
+  emit<Name extends keyof MemoryEvents>(name: Name, ...args: MemoryEvents[Name]): void {
+    if (this.#emitter.listenerCount(name) === 0) return
+    try {
+      this.#emitter.emit(name, ...args)
+    } catch (error) {
+      process.nextTick(() => {
+        throw error
+      })
+    }
+  }
+}

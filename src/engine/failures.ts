@@ -1,0 +1,98 @@
+/** The engine's errors, in one place, so that each says the same wherever it arises. */
+import { AgentMemoryError, type Fate, systemCode, UnsettledWriteError } from '../core/errors.js'
+import type { Lsn } from '../core/lsn.js'
+
+export function closedError(): AgentMemoryError {
+  return new AgentMemoryError('CLOSED', {
+    message: 'The memory is closed',
+    next: 'Open it again with AgentMemory.open, and close it only after the last call has been answered',
+  })
+}
+
+export function failedError(cause: unknown): AgentMemoryError {
+  return new AgentMemoryError('FAILED', {
+    message: `Writes are refused since the log has failed (${systemCode(cause) ?? String(cause)})`,
+    next: 'Mend the disk, then call memory.reopen(), or close the memory and open it again; reads go on meanwhile',
+    cause,
+  })
+}
+
+export function inDoubtError(lsn: Lsn, settled: () => Promise<Fate>, cause: unknown): UnsettledWriteError {
+  return new UnsettledWriteError('IN_DOUBT', {
+    message: `The write with LSN ${lsn} was accepted, but writing the log failed (${systemCode(cause) ?? String(cause)}), so it is not known whether it is on the disk`,
+    next: 'Call memory.reopen(), which settles it, and read error.settled(); do not repeat the write before',
+    lsn,
+    reached: 'tier',
+    settled,
+    cause,
+  })
+}
+
+export function storeBehindError(lsn: Lsn, ms: number, settled: () => Promise<Fate>): UnsettledWriteError {
+  return new UnsettledWriteError('STORE_BEHIND', {
+    message: `The write with LSN ${lsn} is safe in the log, but the data store has not committed it within ${ms} ms`,
+    next: 'Do not repeat the write: it reaches the store when that is up again, and error.settled() tells when',
+    lsn,
+    reached: 'log',
+    settled,
+  })
+}
+
+export function storeDownError(cause: unknown): AgentMemoryError {
+  return new AgentMemoryError('STORE_DOWN', {
+    message: `The data store does not answer (${cause instanceof Error ? cause.message : String(cause)})`,
+    next: 'Try again later; the memory opens the store again by itself, and writes as write-ahead or write-back go on meanwhile',
+    cause,
+  })
+}
+
+export function logFullError(what: string): AgentMemoryError {
+  return new AgentMemoryError('LOG_FULL', {
+    message: `The data store is down and the log is full (${what})`,
+    next: 'Bring the store back, or raise logBytesMax or pendingEntriesMax; nothing that was acknowledged is lost',
+  })
+}
+
+export function overloadedError(queuedBytes: number, limit: number): AgentMemoryError {
+  return new AgentMemoryError('OVERLOADED', {
+    message: `${queuedBytes} bytes of writes wait for room, and one more would pass the limit of ${limit}`,
+    next: 'Await writes before you issue more of them, or raise queuedBytesMax; this write was not accepted',
+  })
+}
+
+export function tooLargeError(
+  code: 'BATCH_TOO_LARGE' | 'VALUE_TOO_LARGE',
+  bytes: number,
+  limit: number,
+): AgentMemoryError {
+  const what = code === 'BATCH_TOO_LARGE' ? 'A batch' : 'A value'
+  return new AgentMemoryError(code, {
+    message: `${what} of ${bytes} bytes is over the limit of ${limit}`,
+    next:
+      code === 'BATCH_TOO_LARGE'
+        ? 'Split it into smaller batches'
+        : 'Split it into several entries, or raise frameBytesMax',
+  })
+}
+
+/** Rejects with `error()` unless `work` has settled within `ms`. What it does later is not looked at any more. */
+export function withDeadline<T>(
+  work: Promise<T>,
+  ms: number,
+  clock: { after(ms: number, task: () => void): { cancel(): void } },
+  error: () => Error,
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = clock.after(ms, () => reject(error()))
+    work.then(
+      value => {
+        timer.cancel()
+        resolve(value)
+      },
+      (reason: unknown) => {
+        timer.cancel()
+        reject(reason)
+      },
+    )
+  })
+}

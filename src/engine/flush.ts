@@ -1,0 +1,318 @@
+/**
+ * The group commit: all dirty entries into one frame, newest per key, whoever asked for it; one frame in flight.
+ *
+ * I1: a waiter of a frame is told only after the frame's sync has returned.
+ * I2: a frame takes every accepted, unlogged write along, so a crash keeps a prefix of what was accepted.
+ */
+import { invariant } from '../core/assert.js'
+import type { Lsn } from '../core/lsn.js'
+import type { Clock, Timer } from '../io/clock.js'
+import { FrameType, type LogMark } from '../log/format.js'
+import type { Log, SealedFrame } from '../log/log.js'
+import { recordBytes } from '../log/record.js'
+import type { LossBudget } from '../policy/loss-budget.js'
+import { type Entry, EntryState } from '../tier/entry.js'
+import type { Tier } from '../tier/tier.js'
+import type { Events } from './events.js'
+import { SyncPace } from './sync-pace.js'
+
+/** A frame of the log with the entries that it took along. */
+export interface LoggedFrame {
+  position: number
+  end: number
+  lastLsn: Lsn
+  entries: Entry[]
+}
+
+export interface Waiter {
+  resolve(): void
+  reject(error: unknown): void
+  lsn: Lsn
+  /** Does not want to wait for a data store that is down. */
+  isImpatient?: boolean
+}
+
+export interface FlusherParts {
+  tier: Tier
+  clock: Clock
+  events: Events
+  budgets: ReadonlySet<LossBudget>
+  /** A frame is on stable storage. */
+  onSynced(frame: LoggedFrame): void
+  /** There is room in the next frame again. */
+  onRoom(): void
+  /** The log has failed; `lsn` is the newest accepted. */
+  onFailed(error: unknown): void
+  /** A segment could not be made; nothing is harmed. It is tried again when `retry` is called. */
+  onNoSegment(error: unknown): void
+}
+
+export class Flusher {
+  readonly #parts: FlusherParts
+  readonly #pace: SyncPace
+  #log: Log
+  #mark: LogMark
+  #lastLsn: Lsn
+  #durableLsn: Lsn
+  /** Upper bound of the next frame's body: what is dirty now. */
+  #bodyBytes = 0
+  #inFlight: LoggedFrame | undefined
+  #waiters: Waiter[] = []
+  #framedWaiters: Waiter[] = []
+  #isScheduled = false
+  #isMakingRoom = false
+  /** What the thread pool is doing for the log. */
+  #work: Promise<void> = Promise.resolve()
+  #markWanted = false
+  #stopError: ((lsn: Lsn) => unknown) | undefined
+  #alarm: { timer: Timer; at: number } | undefined
+
+  constructor(log: Log, lastLsn: Lsn, mark: LogMark, parts: FlusherParts) {
+    this.#log = log
+    this.#parts = parts
+    this.#pace = new SyncPace(parts.clock)
+    this.#lastLsn = lastLsn
+    this.#durableLsn = lastLsn
+    this.#mark = mark
+  }
+
+  /** The newest accepted LSN. */
+  get lastLsn(): Lsn {
+    return this.#lastLsn
+  }
+
+  /** Everything up to it is on stable storage. */
+  get durableLsn(): Lsn {
+    return this.#durableLsn
+  }
+
+  get bodyBytes(): number {
+    return this.#bodyBytes
+  }
+
+  /** Whether so many LSNs may be handed out before another frame is synced. */
+  hasLsns(count: number): boolean {
+    return this.#lastLsn + count <= this.#log.ceiling
+  }
+
+  /** Takes a write: from here on it is visible, and has its place in the order. The caller has checked that there is room. */
+  accept(key: string, codec: number, value: string | undefined): Lsn {
+    const lsn = this.#lastLsn + 1
+    invariant(lsn <= this.#log.ceiling, 'I7: an LSN above the durable ceiling')
+    this.#lastLsn = lsn
+    const before = this.#parts.tier.get(key)
+    if (before?.state === EntryState.dirty) this.#bodyBytes -= bytesOf(before)
+    this.#bodyBytes += bytesOf(this.#parts.tier.accept(key, lsn, codec, value))
+    return lsn
+  }
+
+  /** A frame with everything accepted is wanted as soon as the writes that are ready now have come in. */
+  makeDue(): void {
+    if (this.#isScheduled || this.#inFlight !== undefined || this.#isMakingRoom || this.#stopError !== undefined) return
+    this.#isScheduled = true
+    this.#parts.clock.soon(() => {
+      this.#isScheduled = false
+      this.#next()
+    })
+  }
+
+  /** A frame is wanted at `at` on the monotonic clock at the latest. */
+  makeDueBy(at: number): void {
+    if (this.#alarm !== undefined && this.#alarm.at <= at) return
+    this.#alarm?.timer.cancel()
+    const ms = Math.max(0, at - this.#parts.clock.monotonicMs())
+    const timer = this.#parts.clock.after(ms, () => {
+      this.#alarm = undefined
+      this.makeDue()
+    })
+    this.#alarm = { timer, at }
+  }
+
+  /** Calls the waiter once everything up to its LSN is on stable storage, and makes that due. */
+  wait(waiter: Waiter): void {
+    if (waiter.lsn <= this.#durableLsn) waiter.resolve()
+    else if (this.#stopError !== undefined) waiter.reject(this.#stopError(waiter.lsn))
+    else if (this.#inFlight !== undefined && waiter.lsn <= this.#inFlight.lastLsn) this.#framedWaiters.push(waiter)
+    else {
+      this.#waiters.push(waiter)
+      this.makeDue()
+    }
+  }
+
+  /** Resolves once everything accepted up to `lsn` is on stable storage. */
+  waitFor(lsn: Lsn): Promise<void> {
+    return new Promise((resolve, reject) => this.wait({ lsn, resolve, reject }))
+  }
+
+  /** The data store's mark, for the frames to come; `wanted` asks for a frame that says it even if nothing is dirty. */
+  setMark(mark: LogMark, wanted: boolean): void {
+    this.#mark = mark
+    if (!wanted) return
+    this.#markWanted = true
+    this.makeDue()
+  }
+
+  /** Tries again what had no room on the disk. */
+  retry(): void {
+    if (this.#parts.tier.dirtyCount > 0) this.makeDue()
+  }
+
+  /** Writes the frame that says the log was closed, if everything accepted has been synced. */
+  async writeCloseFrame(): Promise<void> {
+    const isIdle = this.#inFlight === undefined && !this.#isMakingRoom && this.#parts.tier.dirtyCount === 0
+    if (!isIdle || this.#log.failed || !this.#log.fits(0)) return
+    this.#log.builder.begin(0)
+    await this.#log.append(this.#log.seal(FrameType.close, this.#lsns(), this.#mark))
+  }
+
+  /** Stops, for good or until `resume`: nothing is written any more, and `error` is what waiters are told. */
+  stop(error: (lsn: Lsn) => unknown): void {
+    this.#stopError = error
+    this.#alarm?.timer.cancel()
+    this.#alarm = undefined
+    const waiters = [...this.#framedWaiters, ...this.#waiters]
+    this.#framedWaiters = []
+    this.#waiters = []
+    for (const waiter of waiters) waiter.reject(error(waiter.lsn))
+  }
+
+  /** Resolves once no call of the log is going on. */
+  idle(): Promise<void> {
+    return this.#work
+  }
+
+  /** The frame that was being written when the log failed. */
+  get inFlight(): LoggedFrame | undefined {
+    return this.#inFlight
+  }
+
+  /**
+   * Goes on with a new log. `recovered` says whether the frame in flight was found in it; if not, it is logged again,
+   * under the LSNs that it had. New writes go on behind the last LSN that this process has handed out.
+   */
+  resume(log: Log, recovered: boolean): void {
+    const frame = this.#inFlight
+    this.#log = log
+    this.#inFlight = undefined
+    this.#stopError = undefined
+    if (frame !== undefined && recovered) this.#settle(frame)
+    else if (frame !== undefined) {
+      this.#parts.tier.unframe(frame.entries)
+      for (const entry of frame.entries) this.#bodyBytes += entry.lsn <= frame.lastLsn ? bytesOf(entry) : 0
+    }
+    this.makeDue()
+  }
+
+  #lsns(): { first: Lsn; last: Lsn } {
+    return { first: this.#durableLsn + 1, last: this.#lastLsn }
+  }
+
+  #next(): void {
+    const isWanted = this.#parts.tier.dirtyCount > 0 || this.#markWanted || this.#waiters.length > 0
+    if (!isWanted || this.#inFlight !== undefined || this.#isMakingRoom || this.#stopError !== undefined) return
+    if (this.#log.fits(this.#bodyBytes)) this.#write()
+    else this.#work = this.#makeRoom()
+  }
+
+  async #makeRoom(): Promise<void> {
+    this.#isMakingRoom = true
+    try {
+      await this.#log.makeRoom(this.#bodyBytes)
+    } catch (error) {
+      this.#isMakingRoom = false
+      if (this.#log.failed) this.#parts.onFailed(error)
+      else this.#parts.onNoSegment(error)
+      return
+    }
+    this.#isMakingRoom = false
+    this.makeDue()
+  }
+
+  #write(): void {
+    const started = this.#parts.clock.monotonicMs()
+    const { frame, sealed } = this.#seal()
+    if (this.#pace.mayBlock(sealed.bytes.length)) {
+      try {
+        this.#log.appendNow(sealed)
+      } catch (error) {
+        this.#parts.onFailed(error)
+        return
+      }
+      this.#pace.took(this.#parts.clock.monotonicMs() - started)
+      this.#synced(frame, sealed, started)
+    } else {
+      this.#work = this.#log.append(sealed).then(
+        () => this.#synced(frame, sealed, started),
+        (error: unknown) => this.#parts.onFailed(error),
+      )
+    }
+  }
+
+  #seal(): { frame: LoggedFrame; sealed: SealedFrame } {
+    const { builder } = this.#log
+    const entries = this.#parts.tier.takeDirty()
+    builder.begin(this.#bodyBytes)
+    const position = this.#log.end
+    for (const entry of entries) {
+      entry.recordOffset = builder.add(entry.key, entry.lsn, entry.codec, entry.value)
+      entry.framePosition = position
+    }
+    for (const budget of this.#parts.budgets) budget.framed()
+    const type = entries.length > 0 ? FrameType.writes : FrameType.checkpoint
+    const lsns = this.#lsns()
+    const sealed = this.#log.seal(type, lsns, this.#mark)
+    const frame = { position, end: position + sealed.bytes.length, lastLsn: lsns.last, entries }
+    this.#bodyBytes = 0
+    this.#markWanted = false
+    this.#inFlight = frame
+    this.#framedWaiters = this.#waiters
+    this.#waiters = []
+    this.#parts.onRoom()
+    return { frame, sealed }
+  }
+
+  #synced(frame: LoggedFrame, sealed: SealedFrame, started: number): void {
+    if (this.#inFlight !== frame) return
+    this.#inFlight = undefined
+    this.#settle(frame)
+    const now = this.#parts.clock.monotonicMs()
+    this.#parts.events.emit('flush', {
+      lsn: frame.lastLsn,
+      entries: frame.entries.length,
+      bytes: sealed.bytes.length,
+      durationMs: now - started,
+    })
+    if (this.#waiters.length > 0) this.makeDue()
+    else this.#setAlarm()
+  }
+
+  #settle(frame: LoggedFrame): void {
+    this.#durableLsn = frame.lastLsn
+    this.#log.noteLastLsn(frame.lastLsn)
+    this.#parts.tier.synced(frame.entries, frame.lastLsn)
+    const now = this.#parts.clock.monotonicMs()
+    for (const budget of this.#parts.budgets) {
+      const ms = budget.synced(now)
+      if (ms > 0) this.#parts.events.emit('overrun', { maxLossMs: budget.max.ms, ms })
+    }
+    const waiters = this.#framedWaiters
+    this.#framedWaiters = []
+    // The checkpoint learns of the frame first, so that a waiter that goes on to wait for the store finds it there.
+    this.#parts.onSynced(frame)
+    for (const waiter of waiters) waiter.resolve()
+  }
+
+  /** Writes that were acknowledged while the frame was in flight have bounds of their own. */
+  #setAlarm(): void {
+    let isPressing = false
+    for (const budget of this.#parts.budgets) {
+      isPressing ||= budget.isPressing
+      if (budget.flushBy !== undefined) this.makeDueBy(budget.flushBy)
+    }
+    if (isPressing || this.#markWanted) this.makeDue()
+  }
+}
+
+function bytesOf(entry: Entry): number {
+  return recordBytes(entry.key.length, entry.value === undefined ? 0 : entry.value.length)
+}

@@ -1,0 +1,56 @@
+/** The state of a memory as one plain object. */
+import type { Lsn } from '../core/lsn.js'
+import type { AtRisk } from '../policy/loss-budget.js'
+import type { Engine, EngineState } from './engine.js'
+import type { RecoveryReport } from './recovery.js'
+
+export interface MemoryStatus {
+  state: EngineState
+  folder: string
+  /** Kind of file system, where it can be told: a `tmpfs` or `overlay` does not outlive its machine or container. */
+  folderKind: string
+  epoch: number
+  lsn: { accepted: Lsn; durable: Lsn; inStore: Lsn }
+  /** What a crash could lose now of what was acknowledged as write-back. */
+  atRisk: AtRisk
+  log: { bytesPending: number; segments: number; syncs: number; diskFull: boolean }
+  /** Entries that the store does not have yet, and how many of them not even the log has. */
+  pending: { entries: number; dirty: number; queuedBytes: number }
+  tier: { entries: number; bytes: number; bytesMax: number }
+  store: { kind: string; state: 'up' | 'down'; error: string | undefined }
+  recovery: RecoveryReport
+}
+
+export function statusOf(engine: Engine): MemoryStatus {
+  const { config, tier, keeper, flusher, checkpointer, log } = engine
+  return {
+    state: engine.state,
+    folder: config.folder,
+    folderKind: engine.folderKind,
+    epoch: engine.epoch,
+    lsn: { accepted: flusher.lastLsn, durable: flusher.durableLsn, inStore: checkpointer.flushedLsn },
+    atRisk: atRisk(engine),
+    log: {
+      bytesPending: log.bytesSince(checkpointer.mark.appliedPosition),
+      segments: log.segmentCount,
+      syncs: log.syncs,
+      diskFull: engine.diskFull !== undefined,
+    },
+    pending: { entries: tier.unstoredCount, dirty: tier.dirtyCount, queuedBytes: engine.writer.queuedBytes },
+    tier: { entries: tier.entryCount, bytes: tier.bytes, bytesMax: config.tierBytesMax },
+    store: { kind: keeper.kind, state: keeper.isDown ? 'down' : 'up', error: keeper.downError?.message },
+    recovery: engine.recovery,
+  }
+}
+
+function atRisk(engine: Engine): AtRisk {
+  const now = engine.config.clock.monotonicMs()
+  const sum: AtRisk = { writes: 0, bytes: 0, oldestMs: 0 }
+  for (const budget of engine.budgets) {
+    const each = budget.atRisk(now)
+    sum.writes += each.writes
+    sum.bytes += each.bytes
+    sum.oldestMs = Math.max(sum.oldestMs, each.oldestMs)
+  }
+  return sum
+}

@@ -1,0 +1,210 @@
+/**
+ * The one read path: the tier, else the log by position, else the data store.
+ *
+ * I6: a value that is read from the store fills the tier only if its key was not accepted anew meanwhile.
+ */
+import { decodeStoredValue } from '../codec/stored-value.js'
+import { AgentMemoryError } from '../core/errors.js'
+import type { EncodedKey } from '../core/key.js'
+import type { Lsn } from '../core/lsn.js'
+import type { Log } from '../log/log.js'
+import type { Frame } from '../log/reader.js'
+import { readRecord } from '../log/record.js'
+import { type Entry, EntryState } from '../tier/entry.js'
+import type { Tier } from '../tier/tier.js'
+import type { StoreKeeper } from './store-keeper.js'
+
+/** A value as it was found: still encoded, as a binary string. */
+export interface FoundValue {
+  lsn: Lsn
+  codec: number
+  value: string
+}
+
+/** A read of the store that is going on. It is stale once its key has been accepted anew. */
+interface Load {
+  found: Promise<FoundValue | undefined>
+  isStale: boolean
+}
+
+/** What is known of a key at one moment, and whether that moment is still now. */
+export interface KeyState {
+  found: FoundValue | undefined
+  /** LSN of the write that made it so: of the value, or of a delete that the store does not have yet; 0 if unknown. */
+  lsn: Lsn
+  isCurrent(): boolean
+}
+
+export class Reader {
+  readonly #tier: Tier
+  readonly #keeper: StoreKeeper
+  readonly #loads = new Map<EncodedKey, Load>()
+  #log: Log
+  #lastFrame: { position: number; frame: Promise<Frame> } | undefined
+
+  constructor(tier: Tier, keeper: StoreKeeper, log: Log) {
+    this.#tier = tier
+    this.#keeper = keeper
+    this.#log = log
+  }
+
+  useLog(log: Log): void {
+    this.#log = log
+    this.#lastFrame = undefined
+  }
+
+  /** The value of a key if the tier can tell: `undefined` inside means absent, `undefined` itself means ask `get`. */
+  held(key: EncodedKey): KeyState | undefined {
+    const entry = this.#tier.get(key)
+    return entry?.isHeld ? this.#heldState(entry) : undefined
+  }
+
+  /** The value of a key; `undefined` if there is none. Rejects STORE_DOWN, never "absent", if the store cannot be asked. */
+  async get(key: EncodedKey): Promise<FoundValue | undefined> {
+    return (await this.state(key)).found
+  }
+
+  /** The state of a key, and whether it is still current when the caller gets to act on it. */
+  async state(key: EncodedKey): Promise<KeyState> {
+    for (;;) {
+      const entry = this.#tier.get(key)
+      if (entry?.isHeld) return this.#heldState(entry)
+      const state = entry === undefined ? await this.#loadedState(key) : await this.#loggedState(entry)
+      if (state !== undefined) return state
+    }
+  }
+
+  /** Values of many keys, in their order. */
+  async getMany(keys: readonly EncodedKey[]): Promise<(FoundValue | undefined)[]> {
+    const found = new Array<FoundValue | undefined>(keys.length)
+    const missing: number[] = []
+    for (const [index, key] of keys.entries()) {
+      const entry = this.#tier.get(key)
+      if (entry?.isHeld) found[index] = foundIn(entry)
+      else missing.push(index)
+    }
+    if (missing.length > 0) await this.#loadMany(keys, missing, found)
+    return found
+  }
+
+  /** A key was accepted anew: what is being read of it from the store is old. */
+  accepted(key: EncodedKey): void {
+    if (this.#loads.size === 0) return
+    const load = this.#loads.get(key)
+    if (load !== undefined) load.isStale = true
+  }
+
+  /** The value of an entry that only the log holds; `undefined` if it has moved on meanwhile. */
+  async fromLog(entry: Entry): Promise<FoundValue | undefined> {
+    const { key, lsn, codec, framePosition, recordOffset } = entry
+    try {
+      const frame = await this.#frameAt(framePosition)
+      const { record } = readRecord(frame.body, recordOffset)
+      if (record.key !== key || record.lsn !== lsn || record.value === undefined) throw wrongRecord(framePosition)
+      const value = record.value.latin1Slice()
+      this.#tier.refill(entry, lsn, value)
+      return { lsn, codec, value }
+    } catch (error) {
+      // The segment may have been released after the entry had reached the store: then it is to be read there.
+      const hasMoved = entry.lsn !== lsn || entry.state !== EntryState.pending || entry.framePosition !== framePosition
+      if (hasMoved) return undefined
+      throw error
+    }
+  }
+
+  #heldState(entry: Entry): KeyState {
+    const { lsn } = entry
+    const tier = this.#tier
+    return { found: foundIn(entry), lsn, isCurrent: () => tier.get(entry.key) === entry && entry.lsn === lsn }
+  }
+
+  async #loggedState(entry: Entry): Promise<KeyState | undefined> {
+    const found = await this.fromLog(entry)
+    if (found === undefined) return undefined
+    return { found, lsn: found.lsn, isCurrent: () => entry.lsn === found.lsn }
+  }
+
+  async #loadedState(key: EncodedKey): Promise<KeyState> {
+    const load = this.#load(key)
+    const found = await load.found
+    return { found, lsn: found?.lsn ?? 0, isCurrent: () => !load.isStale && this.#isAsLoaded(key, found) }
+  }
+
+  /** After the load has ended, `isStale` is not kept any more: the tier tells whether the key was accepted since. */
+  #isAsLoaded(key: EncodedKey, found: FoundValue | undefined): boolean {
+    const entry = this.#tier.get(key)
+    return entry === undefined || entry.lsn === found?.lsn
+  }
+
+  #load(key: EncodedKey): Load {
+    const running = this.#loads.get(key)
+    if (running !== undefined && !running.isStale) return running
+    return this.#startLoad(
+      key,
+      this.#keeper.call(store => store.get(key)),
+    )
+  }
+
+  #startLoad(key: EncodedKey, stored: Promise<Buffer | undefined>): Load {
+    const load: Load = { isStale: false, found: Promise.resolve(undefined) }
+    load.found = stored.then(bytes => {
+      const found = bytes && fromStored(key, bytes)
+      if (found !== undefined && !load.isStale) this.#tier.fill(key, found.lsn, found.codec, found.value)
+      return found
+    })
+    this.#loads.set(key, load)
+    const forget = () => {
+      if (this.#loads.get(key) === load) this.#loads.delete(key)
+    }
+    load.found.then(forget, forget)
+    return load
+  }
+
+  async #loadMany(keys: readonly EncodedKey[], missing: number[], found: (FoundValue | undefined)[]): Promise<void> {
+    const absent = missing.filter(index => this.#tier.get(keys[index]!) === undefined && !this.#loads.has(keys[index]!))
+    const unique = [...new Set(absent.map(index => keys[index]!))]
+    const stored = unique.length === 0 ? undefined : this.#keeper.call(store => store.getMany(unique))
+    for (const [index, key] of unique.entries())
+      this.#startLoad(
+        key,
+        stored!.then(values => values[index]),
+      )
+    await Promise.all(
+      missing.map(async index => {
+        found[index] = await this.get(keys[index]!)
+      }),
+    )
+  }
+
+  /** One frame is kept, since scans read one after another from it. */
+  async #frameAt(position: number): Promise<Frame> {
+    if (this.#lastFrame?.position !== position) {
+      this.#lastFrame = { position, frame: this.#log.read(position) }
+    }
+    const reading = this.#lastFrame
+    try {
+      return await reading.frame
+    } catch (error) {
+      if (this.#lastFrame === reading) this.#lastFrame = undefined
+      throw error
+    }
+  }
+}
+
+export function foundIn(entry: Entry): FoundValue | undefined {
+  if (entry.value === undefined) return undefined
+  return { lsn: entry.lsn, codec: entry.codec, value: entry.value }
+}
+
+/** A value from the store's bytes, its checksum verified. */
+export function fromStored(key: EncodedKey, bytes: Buffer): FoundValue {
+  const stored = decodeStoredValue(key, bytes)
+  return { lsn: stored.lsn, codec: stored.codec, value: stored.value.latin1Slice() }
+}
+
+function wrongRecord(position: number): AgentMemoryError {
+  return new AgentMemoryError('LOG_CORRUPT', {
+    message: `The log has another record than the one expected in the frame at position ${position}`,
+    next: 'Run "npx holdfast verify" on the folder',
+  })
+}

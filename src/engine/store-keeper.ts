@@ -1,0 +1,175 @@
+/**
+ * The data store's one keeper: every call has a deadline, the first error of a commit makes the store count as down,
+ * all handles to it are closed, and it is opened again until it is there and is the one it was.
+ */
+import { AgentMemoryError } from '../core/errors.js'
+import type { DataStore, Mark, StoreIdentity } from '../stores/data-store.js'
+import { type RunRequest, type RunResult, runCheckpoint } from './checkpoint-run.js'
+import { CheckpointThread } from './checkpoint-thread.js'
+import type { EngineConfig } from './config.js'
+import type { Events } from './events.js'
+import { storeDownError, withDeadline } from './failures.js'
+
+// Waits between attempts to open a store that is down: doubled each time, with jitter, so that many clients of one
+// store do not come back at the same moment.
+const BACKOFF_MS_MIN = 100
+const BACKOFF_MS_MAX = 5000
+
+export class StoreKeeper {
+  readonly #config: EngineConfig
+  readonly #events: Events
+  readonly #identity: StoreIdentity
+  /** Told how far the store is, when it is up again. */
+  onUp: (mark: Mark) => void = () => {}
+  #store: DataStore
+  #thread: CheckpointThread | undefined
+  #down: AgentMemoryError | undefined
+  #closed = false
+  #wakeUp: (() => void) | undefined
+  #reopening: Promise<void> | undefined
+
+  /** `identity` is what the store must say of itself whenever it is opened again. */
+  constructor(store: DataStore, config: EngineConfig, events: Events, identity: StoreIdentity) {
+    this.#store = store
+    this.#config = config
+    this.#events = events
+    this.#identity = identity
+  }
+
+  get isDown(): boolean {
+    return this.#down !== undefined
+  }
+
+  /** Why the store is down. */
+  get downError(): AgentMemoryError | undefined {
+    return this.#down
+  }
+
+  get kind(): string {
+    return this.#config.store.kind
+  }
+
+  get isPersistent(): boolean {
+    return this.#store.capabilities.persistent
+  }
+
+  /** One call of the store, with its deadline. STORE_DOWN while the store is down, and if it does not answer in time. */
+  call<T>(work: (store: DataStore) => Promise<T>): Promise<T> {
+    if (this.#down !== undefined) return Promise.reject(storeDownError(this.#down))
+    return this.#timed(work(this.#store))
+  }
+
+  /** Applies a run of frames and returns how far the store is then. After an error the store is down. */
+  async apply(request: RunRequest): Promise<RunResult> {
+    if (this.#down !== undefined) throw storeDownError(this.#down)
+    try {
+      const result = await this.#timed(this.#run(request))
+      if (!this.#store.capabilities.durableCommit) await this.#timed(this.#store.flush())
+      return result
+    } catch (error) {
+      // A damaged log is no fault of the store; opening it again would not help.
+      if (!(error instanceof AgentMemoryError && error.code === 'LOG_CORRUPT')) this.#goDown(error)
+      throw error
+    }
+  }
+
+  /** Forces what was applied to stable storage; returns the LSN up to which it is there. */
+  async flush(): Promise<number> {
+    try {
+      return await this.call(async store => {
+        await store.flush()
+        return store.flushedLsn()
+      })
+    } catch (error) {
+      this.#goDown(error)
+      throw error
+    }
+  }
+
+  /** Closes all handles. A store that does not close in time is left to the end of the process. */
+  async close(): Promise<void> {
+    this.#closed = true
+    this.#wakeUp?.()
+    await this.#reopening
+    if (this.#down === undefined) await this.#closeHandles()
+  }
+
+  async #run(request: RunRequest): Promise<RunResult> {
+    const { sharedFolder } = this.#config.store
+    if (sharedFolder === undefined) return runCheckpoint(this.#config.fileSystem, this.#store, request)
+    this.#thread ??= new CheckpointThread(sharedFolder)
+    return this.#thread.run(request)
+  }
+
+  #timed<T>(work: Promise<T>): Promise<T> {
+    const ms = this.#config.storeDeadlineMs
+    return withDeadline(work, ms, this.#config.clock, () => storeDownError(new Error(`no answer within ${ms} ms`)))
+  }
+
+  #goDown(error: unknown): void {
+    if (this.#down !== undefined || this.#closed) return
+    this.#down = error instanceof AgentMemoryError && error.code === 'STORE_DOWN' ? error : storeDownError(error)
+    this.#events.emit('storeDown', { error: this.#down })
+    this.#reopening = this.#reopen().finally(() => {
+      this.#reopening = undefined
+    })
+  }
+
+  async #reopen(): Promise<void> {
+    await this.#closeHandles()
+    for (let wait = BACKOFF_MS_MIN; !this.#closed; wait = Math.min(wait * 2, BACKOFF_MS_MAX)) {
+      await this.#pause(wait * (0.5 + Math.random() / 2))
+      if (this.#closed) return
+      const mark = await this.#tryOpen()
+      if (mark === undefined) continue
+      this.#down = undefined
+      this.#events.emit('storeUp', { lsn: mark.appliedLsn })
+      this.onUp(mark)
+      return
+    }
+  }
+
+  async #tryOpen(): Promise<Mark | undefined> {
+    let store: DataStore | undefined
+    try {
+      store = await this.#timed(this.#config.store.open(false))
+      checkSame(await this.#timed(store.identity()), this.#identity)
+      const mark = await this.#timed(store.mark())
+      this.#store = store
+      return mark
+    } catch (error) {
+      this.#down = storeDownError(error)
+      if (store !== undefined) await Promise.allSettled([this.#timed(store.close())])
+      return undefined
+    }
+  }
+
+  /** The worker's handle first: LevelDB's handles share what the first one opened, so that has to be closed last. */
+  async #closeHandles(): Promise<void> {
+    const thread = this.#thread
+    this.#thread = undefined
+    if (thread !== undefined) {
+      await Promise.allSettled([this.#timed(thread.close())])
+      await thread.abandon()
+    }
+    await Promise.allSettled([this.#timed(this.#store.close())])
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise(resolve => {
+      const timer = this.#config.clock.afterIfAlive(ms, resolve)
+      this.#wakeUp = () => {
+        timer.cancel()
+        resolve()
+      }
+    })
+  }
+}
+
+function checkSame(found: StoreIdentity | undefined, expected: StoreIdentity): void {
+  if (found?.storeId === expected.storeId && found?.logId === expected.logId && found?.epoch === expected.epoch) return
+  throw new AgentMemoryError('WRONG_STORE', {
+    message: `The data store that answers now is another one, or belongs to a newer owner (epoch ${found?.epoch}, ours ${expected.epoch})`,
+    next: 'Put the right store back, or close this memory if another process has taken it over',
+  })
+}

@@ -1,0 +1,352 @@
+/**
+ * The one write path: accept (encode, next LSN, into the tier, visible), make due what the durability asks for,
+ * acknowledge at its milestone. Frames, checkpoints and releases run behind it and know nothing of durabilities.
+ */
+import { type Fate, VersionConflictError } from '../core/errors.js'
+import type { EncodedKey } from '../core/key.js'
+import type { Lsn } from '../core/lsn.js'
+import type { Clock } from '../io/clock.js'
+import { recordBytes } from '../log/record.js'
+import { type Durability, MILESTONE, type Milestone } from '../policy/durability.js'
+import type { LossBudget } from '../policy/loss-budget.js'
+import type { Checkpointer } from './checkpoint.js'
+import type { EngineConfig } from './config.js'
+import { overloadedError, storeBehindError, tooLargeError } from './failures.js'
+import type { Flusher } from './flush.js'
+import type { FoundValue, KeyState, Reader } from './read.js'
+
+/** An encoded value as a binary string; `undefined` deletes. */
+export interface EncodedWrite {
+  codec: number
+  value: string | undefined
+}
+
+/** One write of a call. */
+export interface Write {
+  key: EncodedKey
+  /** What to write; or a function of the key's present state, which is called at the moment of acceptance. */
+  content: EncodedWrite | ((found: FoundValue | undefined) => EncodedWrite)
+  /** The version that the key must have, `null` for absent; `undefined` for any. */
+  expected: Lsn | null | undefined
+  budget: LossBudget
+}
+
+/** What a write has reached when its promise resolves. */
+export interface WriteResult {
+  /** The write's number: it rises with every write, and is the entry's version. */
+  readonly lsn: Lsn
+  /** `tier`: RAM, within the loss bound. `log`: stable storage. `store`: the data store has committed it. */
+  readonly reached: Milestone
+  /** Resolves once the write is on stable storage, which is asked for now. */
+  durable(): Promise<void>
+}
+
+export interface WriterParts {
+  config: EngineConfig
+  flusher: Flusher
+  checkpointer: Checkpointer
+  reader: Reader
+  /** Throws if no write may be accepted now: closed, failed, disk full. */
+  checkWritable(): void
+  /** Why a call need not wait for room, which will not come; `undefined` if it may. */
+  noRoomError(): Error | undefined
+}
+
+/** A call that waits for room in the next frame, in the order of the calls. */
+interface Queued {
+  bytes: number
+  run(): void
+  reject(error: unknown): void
+}
+
+export class Writer {
+  readonly #parts: WriterParts
+  readonly #clock: Clock
+  #queue: Queued[] = []
+  #queuedBytes = 0
+  #isDraining = false
+
+  constructor(parts: WriterParts) {
+    this.#parts = parts
+    this.#clock = parts.config.clock
+  }
+
+  get queuedBytes(): number {
+    return this.#queuedBytes
+  }
+
+  /** One unconditional write: accepted before this returns, if there is room. */
+  writeOne(
+    key: EncodedKey,
+    { codec, value }: EncodedWrite,
+    durability: Durability,
+    budget: LossBudget,
+  ): Promise<WriteResult> {
+    const bytes = recordBytes(key.length, value === undefined ? 0 : value.length)
+    return new Promise((resolve, reject) => {
+      this.#whenRoom(bytes, 1, reject, () => {
+        const lsn = this.#accept(key, codec, value)
+        const admitted = durability === 'write-back' && budget.admit(bytes, this.#clock.monotonicMs())
+        if (admitted) this.#makeDueFor(budget)
+        this.#acknowledge(lsn, admitted ? 'tier' : milestoneOf(durability), resolve, reject)
+      })
+    })
+  }
+
+  /**
+   * Writes that take effect together, in their order, or not at all; with conditions and functions of the present
+   * state. Rejects VERSION_CONFLICT, once what it saw is as durable as asked, if a condition does not hold.
+   */
+  async write(writes: readonly Write[], durability: Durability): Promise<WriteResult> {
+    for (;;) {
+      this.#parts.checkWritable()
+      // What the tier can tell costs no wait: then the call takes effect before it returns, as a single write does.
+      const states = this.#heldStates(writes) ?? (await this.#readStates(writes))
+      if (![...states.values()].every(state => state.isCurrent())) continue
+      const conflict = writes.find(write => !holds(write, states.get(write.key)))
+      if (conflict !== undefined) return this.#refuse(conflict, states.get(conflict.key)!, durability)
+      const contents = resolveContents(writes, states)
+      const bytes = contents.map((content, index) => recordBytes(writes[index]!.key.length, content.value?.length ?? 0))
+      const total = bytes.reduce((sum, each) => sum + each, 0)
+      // Nothing may happen between the check above and the acceptance; so a call that has had to wait looks again.
+      if (!this.#hasRoomNow(total, writes.length)) {
+        await this.#room(total, writes.length)
+        continue
+      }
+      return this.#acceptAll(writes, contents, bytes, durability)
+    }
+  }
+
+  /** Lets calls go on that wait for room, in their order, as far as there is room now. */
+  drain(): void {
+    if (this.#isDraining) return
+    this.#isDraining = true
+    try {
+      const hopeless = this.#queue.length > 0 ? this.#parts.noRoomError() : undefined
+      if (hopeless !== undefined) this.rejectQueued(hopeless)
+      while (this.#queue.length > 0 && this.#fits(this.#queue[0]!.bytes, 1)) {
+        const next = this.#queue.shift()!
+        this.#queuedBytes -= next.bytes
+        next.run()
+      }
+    } finally {
+      this.#isDraining = false
+    }
+    // Calls wait although nothing is due: the frame that makes room for them has to be asked for.
+    if (this.#queue.length > 0) this.#makeRoomDue()
+  }
+
+  /** Rejects the calls that wait for room: they were not accepted. */
+  rejectQueued(error: unknown): void {
+    const queued = this.#queue
+    this.#queue = []
+    this.#queuedBytes = 0
+    for (const each of queued) each.reject(error)
+  }
+
+  /** Resolves once everything up to `lsn` has reached a milestone; STORE_BEHIND if the store takes too long. */
+  reach(lsn: Lsn, milestone: Milestone): Promise<void> {
+    return new Promise((resolve, reject) => this.#whenReached(lsn, milestone, resolve, reject))
+  }
+
+  #acceptAll(
+    writes: readonly Write[],
+    contents: readonly EncodedWrite[],
+    bytes: readonly number[],
+    durability: Durability,
+  ): Promise<WriteResult> {
+    let lsn = this.#parts.flusher.lastLsn
+    let admitted = durability === 'write-back'
+    const now = this.#clock.monotonicMs()
+    for (const [index, { codec, value }] of contents.entries()) {
+      const { key, budget } = writes[index]!
+      lsn = this.#accept(key, codec, value)
+      admitted &&= budget.admit(bytes[index]!, now)
+    }
+    if (admitted) for (const { budget } of writes) this.#makeDueFor(budget)
+    return new Promise((resolve, reject) => {
+      this.#acknowledge(lsn, admitted ? 'tier' : milestoneOf(durability), resolve, reject)
+    })
+  }
+
+  #accept(key: EncodedKey, codec: number, value: string | undefined): Lsn {
+    const lsn = this.#parts.flusher.accept(key, codec, value)
+    this.#parts.reader.accepted(key)
+    return lsn
+  }
+
+  #makeDueFor(budget: LossBudget): void {
+    if (budget.isPressing) this.#parts.flusher.makeDue()
+    else if (budget.flushBy !== undefined) this.#parts.flusher.makeDueBy(budget.flushBy)
+  }
+
+  #acknowledge(
+    lsn: Lsn,
+    milestone: Milestone,
+    resolve: (result: WriteResult) => void,
+    reject: (error: unknown) => void,
+  ): void {
+    const result = new Acknowledgement(lsn, milestone, this)
+    if (milestone === 'tier') resolve(result)
+    else this.#whenReached(lsn, milestone, () => resolve(result), reject)
+  }
+
+  #whenReached(lsn: Lsn, milestone: Milestone, resolve: () => void, reject: (error: unknown) => void): void {
+    if (milestone === 'tier') resolve()
+    else if (milestone === 'log') this.#parts.flusher.wait({ lsn, resolve, reject })
+    else this.#parts.flusher.wait({ lsn, reject, resolve: () => this.#whenStored(lsn, resolve, reject) })
+  }
+
+  #whenStored(lsn: Lsn, resolve: () => void, reject: (error: unknown) => void): void {
+    const ms = this.#parts.config.storeDeadlineMs
+    const timer = this.#clock.after(ms, () => {
+      this.#parts.checkpointer.leave(waiter)
+      reject(storeBehindError(lsn, ms, () => this.#settled(lsn)))
+    })
+    const waiter = {
+      lsn,
+      resolve: () => {
+        timer.cancel()
+        resolve()
+      },
+      reject: (error: unknown) => {
+        timer.cancel()
+        reject(error)
+      },
+    }
+    this.#parts.checkpointer.wait(waiter)
+  }
+
+  #settled(lsn: Lsn): Promise<Fate> {
+    return new Promise((resolve, reject) => {
+      this.#parts.checkpointer.wait({ lsn, resolve: () => resolve('kept'), reject })
+    })
+  }
+
+  async #refuse(write: Write, state: KeyState, durability: Durability): Promise<never> {
+    // An answer is as durable as was asked: what it saw must not be forgotten by a crash after it.
+    await this.reach(state.lsn, milestoneOf(durability))
+    const actual = state.found?.lsn ?? null
+    const expected = write.expected ?? null
+    throw new VersionConflictError({
+      message: `The key is at ${versionText(actual)}, not at ${versionText(expected)} as expected`,
+      next: 'Read it again with getEntry and decide anew, or use update, which does both',
+      expected,
+      actual,
+    })
+  }
+
+  /** The states of the keys that conditions and functions ask about; `undefined` if the tier does not hold them all. */
+  #heldStates(writes: readonly Write[]): Map<EncodedKey, KeyState> | undefined {
+    const states = new Map<EncodedKey, KeyState>()
+    for (const write of writes) {
+      if (!asksForState(write) || states.has(write.key)) continue
+      const held = this.#parts.reader.held(write.key)
+      if (held === undefined) return undefined
+      states.set(write.key, held)
+    }
+    return states
+  }
+
+  async #readStates(writes: readonly Write[]): Promise<Map<EncodedKey, KeyState>> {
+    const keys = new Set(writes.filter(asksForState).map(write => write.key))
+    const states = new Map<EncodedKey, KeyState>()
+    await Promise.all([...keys].map(async key => states.set(key, await this.#parts.reader.state(key))))
+    return states
+  }
+
+  #whenRoom(bytes: number, count: number, reject: (error: unknown) => void, run: () => void): void {
+    try {
+      this.#parts.checkWritable()
+      if (this.#hasRoomNow(bytes, count)) run()
+      else this.#enqueue({ bytes, run, reject })
+    } catch (error) {
+      reject(error)
+    }
+  }
+
+  #room(bytes: number, count: number): Promise<void> {
+    return new Promise((resolve, reject) => this.#whenRoom(bytes, count, reject, resolve))
+  }
+
+  /** Whether a call may be accepted at once: there is room, and nobody waits before it. */
+  #hasRoomNow(bytes: number, count: number): boolean {
+    const limit = this.#parts.config.frameBytesMax
+    if (bytes > limit) throw tooLargeError(count > 1 ? 'BATCH_TOO_LARGE' : 'VALUE_TOO_LARGE', bytes, limit)
+    return this.#queue.length === 0 && this.#fits(bytes, count)
+  }
+
+  #fits(bytes: number, count: number): boolean {
+    const { flusher, checkpointer, config } = this.#parts
+    const fitsFrame = flusher.bodyBytes === 0 || flusher.bodyBytes + bytes <= config.frameBytesMax
+    return fitsFrame && flusher.hasLsns(count) && checkpointer.hasRoom
+  }
+
+  #enqueue(queued: Queued): void {
+    const hopeless = this.#parts.noRoomError()
+    if (hopeless !== undefined) throw hopeless
+    const limit = this.#parts.config.queuedBytesMax
+    if (this.#queuedBytes + queued.bytes > limit) throw overloadedError(this.#queuedBytes, limit)
+    this.#queue.push(queued)
+    this.#queuedBytes += queued.bytes
+    this.#makeRoomDue()
+  }
+
+  #makeRoomDue(): void {
+    this.#parts.flusher.makeDue()
+    if (!this.#parts.checkpointer.hasRoom) this.#parts.checkpointer.press()
+  }
+}
+
+class Acknowledgement implements WriteResult {
+  readonly lsn: Lsn
+  readonly reached: Milestone
+  readonly #writer: Writer
+
+  constructor(lsn: Lsn, reached: Milestone, writer: Writer) {
+    this.lsn = lsn
+    this.reached = reached
+    this.#writer = writer
+  }
+
+  durable(): Promise<void> {
+    return this.reached === 'tier' ? this.#writer.reach(this.lsn, 'log') : Promise.resolve()
+  }
+}
+
+function milestoneOf(durability: Durability): Milestone {
+  // A write-back that its bound does not admit is accepted all the same, and acknowledged as write-ahead.
+  return durability === 'write-back' ? 'log' : MILESTONE[durability]
+}
+
+function asksForState({ content, expected }: Write): boolean {
+  return expected !== undefined || typeof content === 'function'
+}
+
+function holds(write: Write, state: KeyState | undefined): boolean {
+  return write.expected === undefined || (state?.found?.lsn ?? null) === write.expected
+}
+
+/** The contents of the writes; functions see the writes of the same call that come before them. */
+function resolveContents(writes: readonly Write[], states: ReadonlyMap<EncodedKey, KeyState>): EncodedWrite[] {
+  const within = new Map<EncodedKey, EncodedWrite>()
+  return writes.map(({ key, content }) => {
+    if (typeof content !== 'function') {
+      within.set(key, content)
+      return content
+    }
+    const before = within.get(key)
+    const found = before === undefined ? states.get(key)?.found : asFound(before)
+    const resolved = content(found)
+    within.set(key, resolved)
+    return resolved
+  })
+}
+
+function asFound({ codec, value }: EncodedWrite): FoundValue | undefined {
+  return value === undefined ? undefined : { lsn: 0, codec, value }
+}
+
+function versionText(version: Lsn | null): string {
+  return version === null ? 'no version (it is absent)' : `version ${version}`
+}

@@ -1,0 +1,108 @@
+/** One write in a frame's body, to bytes and back. Drawn in docs/formats/log.md, "Record". */
+import { AgentMemoryError } from '../core/errors.js'
+import type { EncodedKey } from '../core/key.js'
+import { type Lsn, readUint64, writeUint64 } from '../core/lsn.js'
+
+export const RECORD_HEAD_BYTES = 24
+
+const KIND_SET = 1
+const KIND_DELETE = 2
+const FIRST_REQUIRED_TAG = 128
+
+/** A record as it is read. `value` is a view of the frame's buffer; `undefined` for a delete. */
+export interface LogRecord {
+  key: EncodedKey
+  lsn: Lsn
+  codec: number
+  value: Buffer | undefined
+}
+
+/** Bytes of a record in a frame's body. */
+export function recordBytes(keyBytes: number, valueBytes: number): number {
+  return RECORD_HEAD_BYTES + keyBytes + valueBytes
+}
+
+/** Writes a record at `offset` and returns the offset behind it. Key and value are binary strings. */
+export function writeRecord(
+  body: Buffer,
+  offset: number,
+  key: EncodedKey,
+  lsn: Lsn,
+  codec: number,
+  value: string | undefined,
+): number {
+  const valueBytes = value === undefined ? 0 : value.length
+  body[offset] = value === undefined ? KIND_DELETE : KIND_SET
+  body[offset + 1] = codec
+  // Compression, encryption key and required flags: none in this version.
+  body.writeUInt32LE(0, offset + 2)
+  body.writeUInt16LE(key.length, offset + 6)
+  body.writeUInt32LE(valueBytes, offset + 8)
+  // Extras and schema version: none in this version.
+  body.writeUInt32LE(0, offset + 12)
+  writeUint64(body, lsn, offset + 16)
+  let at = offset + RECORD_HEAD_BYTES
+  body.latin1Write(key, at)
+  at += key.length
+  if (value !== undefined) body.latin1Write(value, at)
+  return at + valueBytes
+}
+
+/** The records of a body, in order. Throws LOG_CORRUPT if they do not fill it exactly: the writer was wrong then. */
+export function* readRecords(body: Buffer): Generator<LogRecord> {
+  for (let offset = 0; offset < body.length; ) {
+    const { record, end } = readRecord(body, offset)
+    yield record
+    offset = end
+  }
+}
+
+/** The record at `offset` of a body, and the offset behind it. */
+export function readRecord(body: Buffer, offset: number): { record: LogRecord; end: number } {
+  if (offset + RECORD_HEAD_BYTES > body.length) throw malformed(`a record's head passes the end of its frame`)
+  const kind = body[offset]
+  const keyBytes = body.readUInt16LE(offset + 6)
+  const valueBytes = body.readUInt32LE(offset + 8)
+  const extrasBytes = body.readUInt16LE(offset + 12)
+  const keyStart = offset + RECORD_HEAD_BYTES
+  const extrasStart = keyStart + keyBytes
+  const valueStart = extrasStart + extrasBytes
+  const end = valueStart + valueBytes
+  if (end > body.length) throw malformed(`a record of ${end - offset} bytes passes the end of its frame`)
+  // A compressed or encrypted value would be served as a wrong one by a reader that does not know how to undo it.
+  if (kind !== KIND_SET && kind !== KIND_DELETE) throw unknownFeature(`kind ${kind}`)
+  if (body[offset + 2] !== 0) throw unknownFeature(`compression ${body[offset + 2]}`)
+  if (body[offset + 3] !== 0) throw unknownFeature(`encryption key ${body[offset + 3]}`)
+  if (body.readUInt16LE(offset + 4) !== 0) throw unknownFeature(`required flags ${body.readUInt16LE(offset + 4)}`)
+  refuseRequiredExtras(body, extrasStart, valueStart)
+  const record: LogRecord = {
+    key: body.latin1Slice(keyStart, extrasStart),
+    lsn: readUint64(body, offset + 16),
+    codec: body[offset + 1]!,
+    value: kind === KIND_DELETE ? undefined : body.subarray(valueStart, end),
+  }
+  return { record, end }
+}
+
+function refuseRequiredExtras(body: Buffer, start: number, end: number): void {
+  for (let at = start; at < end; ) {
+    const tag = body[at]!
+    if (tag >= FIRST_REQUIRED_TAG) throw unknownFeature(`extra ${tag}`)
+    at += 2 + (body[at + 1] ?? 0)
+    if (at > end) throw malformed('the extras of a record pass their end')
+  }
+}
+
+function unknownFeature(what: string): AgentMemoryError {
+  return new AgentMemoryError('FORMAT_TOO_NEW', {
+    message: `A record of the log uses ${what}, which this version does not know`,
+    next: 'Open the memory with the newer version of Holdfast that wrote it',
+  })
+}
+
+function malformed(what: string): AgentMemoryError {
+  return new AgentMemoryError('LOG_CORRUPT', {
+    message: `A frame with the right checksum is malformed: ${what}`,
+    next: 'Run "npx holdfast verify" on the folder and report this with its output: the frame was written wrong',
+  })
+}

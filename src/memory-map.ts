@@ -1,0 +1,298 @@
+/** A map of a memory: keys to values, in the order of the keys. */
+import { WrongCallError } from './core/errors.js'
+import { afterPrefix, checkKeyLength, decodeSegments, type EncodedKey, encodeKey, type Key } from './core/key.js'
+import type { Engine } from './engine/engine.js'
+import type { FoundValue } from './engine/read.js'
+import type { Write, WriteResult } from './engine/write.js'
+import { checkObject, integer, type MapConfig, parseWriteOptions, type WriteOptions } from './options.js'
+import type { Durability } from './policy/durability.js'
+import type { LossBudget } from './policy/loss-budget.js'
+import { DELETED, decode, encode } from './values.js'
+
+/** An entry as it was at one moment. */
+export interface MapEntry<V, K extends Key = Key> {
+  /** A string if the key has one segment, else the array of its segments. */
+  key: K
+  value: V
+  /** For compare-and-set: give it as `expected`. Compare it for equality only. */
+  version: number
+}
+
+/** Which entries {@link MemoryMap.entries} walks, and how. Bounds are keys; they compare segment by segment. */
+export interface RangeOptions<K extends Key = Key> {
+  /** Only keys that start with these whole segments. */
+  prefix?: K | Key
+  gt?: K
+  gte?: K
+  lt?: K
+  lte?: K
+  /** From the last to the first. */
+  reverse?: boolean
+  /** At most so many entries. */
+  limit?: number
+  /** Entries that are read at a time. @defaultValue 256 */
+  pageSize?: number
+}
+
+export interface ReadOptions {
+  /** Waits until what is read is on stable storage. @defaultValue false */
+  durable?: boolean
+}
+
+export interface UpdateOptions<V> extends WriteOptions {
+  /** What the function is given if the key is absent. */
+  initial?: V
+}
+
+/** What an update has written, and what it has reached. */
+export interface UpdateResult<V> extends WriteResult {
+  readonly value: V
+}
+
+/** What a map is made of, for all handles of it. */
+export interface MapCore {
+  engine: Engine
+  /** The map's name, encoded: it leads every key. */
+  prefix: EncodedKey
+  config: MapConfig
+  budget: LossBudget
+  valueBytesMax: number
+}
+
+const RANGE_KEYS = ['prefix', 'gt', 'gte', 'lt', 'lte', 'reverse', 'limit', 'pageSize']
+
+// Room for the record's head and the longest key beside a value of the largest size.
+export const VALUE_RESERVE_BYTES = 2048
+
+export class MemoryMap<V = unknown, K extends Key = Key> {
+  readonly name: string
+  readonly #core: MapCore
+  readonly #check: () => void
+  /** The map's name and the scope: what leads every key of this handle. */
+  readonly #prefix: EncodedKey
+
+  /** @internal Maps come from `memory.map`. */
+  constructor(name: string, core: MapCore, scope: EncodedKey, checkOpen: () => void) {
+    this.name = name
+    this.#core = core
+    this.#prefix = core.prefix + scope
+    this.#check = checkOpen
+  }
+
+  /** The value of a key; `undefined` if it is absent. A fresh object each time. */
+  async get(key: K, options?: ReadOptions): Promise<V | undefined> {
+    const found = await this.#find(key, options)
+    return found && (decode(found) as V)
+  }
+
+  /** The values of many keys, in their order. */
+  async getMany(keys: readonly K[]): Promise<(V | undefined)[]> {
+    this.#check()
+    const encoded = keys.map(key => this.#encode(key))
+    const found = await this.#core.engine.reader.getMany(encoded)
+    return found.map(each => each && (decode(each) as V))
+  }
+
+  /** The value of a key with its version; `undefined` if it is absent. */
+  async getEntry(key: K, options?: ReadOptions): Promise<MapEntry<V, K> | undefined> {
+    const found = await this.#find(key, options)
+    return found && { key, value: decode(found) as V, version: found.lsn }
+  }
+
+  async has(key: K): Promise<boolean> {
+    return (await this.#find(key)) !== undefined
+  }
+
+  /**
+   * Writes a value. It is visible at once; the promise resolves when it is as durable as asked.
+   *
+   * @throws VERSION_CONFLICT if `expected` does not hold; VALUE_UNSUPPORTED for what cannot be kept as it is
+   */
+  set(key: K, value: V, options?: WriteOptions): Promise<WriteResult> {
+    try {
+      this.#check()
+      const encodedKey = this.#encode(key)
+      const content = encode(value, this.#core.valueBytesMax)
+      if (options === undefined) {
+        const { engine, budget } = this.#core
+        return engine.writer.writeOne(encodedKey, content, this.#durabilityOf(encodedKey), budget)
+      }
+      return this.#writeWith(encodedKey, content, options)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  /** Writes many values as one batch: all of them or none. */
+  async setMany(entries: Iterable<readonly [K, V]>, options: WriteOptions = {}): Promise<WriteResult> {
+    this.#check()
+    const { durability } = parseWriteOptions(options)
+    const writes = Array.from(entries, ([key, value]) => this.toWrite(key, value, {}))
+    const { engine } = this.#core
+    return engine.writer.write(writes, durability ?? this.strongestOf(writes))
+  }
+
+  /** Removes a key. Removing one that is absent is no error. */
+  delete(key: K, options: WriteOptions = {}): Promise<WriteResult> {
+    try {
+      this.#check()
+      return this.#writeWith(this.#encode(key), DELETED, options)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  /**
+   * Replaces a value by a function of it, atomically. The function is synchronous, may be called more than once, and
+   * is given `options.initial`, else `undefined`, if the key is absent.
+   */
+  async update(key: K, fn: (value: V) => V, options: UpdateOptions<V> = {}): Promise<UpdateResult<V>> {
+    this.#check()
+    checkFunction(fn)
+    checkObject(options, 'update', ['durability', 'expected', 'initial'])
+    const { initial, ...writeOptions } = options
+    const { durability, expected } = parseWriteOptions(writeOptions)
+    const { engine, budget, valueBytesMax } = this.#core
+    const encodedKey = this.#encode(key)
+    let value: V | undefined
+    const content = (found: FoundValue | undefined) => {
+      value = fn((found === undefined ? initial : decode(found)) as V)
+      checkSynchronous(value)
+      return encode(value, valueBytesMax)
+    }
+    const write = { key: encodedKey, content, expected, budget }
+    const result = await engine.writer.write([write], durability ?? this.#durabilityOf(encodedKey))
+    return { lsn: result.lsn, reached: result.reached, durable: () => result.durable(), value: value as V }
+  }
+
+  /**
+   * The entries of a range in the order of their keys, page by page. It sees every write accepted before it began, and
+   * of later ones those that its pages happen to meet.
+   */
+  async *entries(options: RangeOptions<K> = {}): AsyncGenerator<MapEntry<V, K>, void, void> {
+    this.#check()
+    const { range, limit, pageSize } = this.#range(options)
+    let left = limit
+    if (left === 0) return
+    for await (const page of this.#core.engine.scanner.pages(range, Math.min(pageSize, left))) {
+      for (const found of page) {
+        this.#check()
+        yield { key: this.#decode(found.key), value: decode(found) as V, version: found.lsn }
+        left -= 1
+        if (left === 0) return
+      }
+    }
+  }
+
+  /** @internal A write of this map, for a batch. */
+  toWrite(key: K, value: V, options: WriteOptions): Write {
+    return this.#toWrite(key, encode(value, this.#core.valueBytesMax), options)
+  }
+
+  /** @internal A delete of this map, for a batch. */
+  toDelete(key: K, options: WriteOptions): Write {
+    return this.#toWrite(key, DELETED, options)
+  }
+
+  /** @internal The engine that the map belongs to. */
+  get engine(): Engine {
+    return this.#core.engine
+  }
+
+  /** @internal The strongest durability that the map's rules give some writes. */
+  strongestOf(writes: readonly Write[]): Durability {
+    const order: Durability[] = ['write-through', 'write-ahead']
+    return order.find(each => writes.some(write => this.#durabilityOf(write.key) === each)) ?? 'write-back'
+  }
+
+  #toWrite(key: K, content: Write['content'], options: WriteOptions): Write {
+    const { expected } = parseWriteOptions(options)
+    return { key: this.#encode(key), content, expected, budget: this.#core.budget }
+  }
+
+  #writeWith(
+    key: EncodedKey,
+    content: { codec: number; value: string | undefined },
+    options: WriteOptions,
+  ): Promise<WriteResult> {
+    const { engine, budget } = this.#core
+    const { durability, expected } = parseWriteOptions(options)
+    const row = durability ?? this.#durabilityOf(key)
+    if (expected === undefined) return engine.writer.writeOne(key, content, row, budget)
+    return engine.writer.write([{ key, content, expected, budget }], row)
+  }
+
+  async #find(key: K, options?: ReadOptions): Promise<FoundValue | undefined> {
+    this.#check()
+    const encoded = this.#encode(key)
+    const { engine } = this.#core
+    const state = engine.reader.held(encoded) ?? (await engine.reader.state(encoded))
+    if (options !== undefined) {
+      checkObject(options, 'a read', ['durable'])
+      if (options.durable === true) await engine.writer.reach(state.lsn, 'log')
+    }
+    return state.found
+  }
+
+  /** Rules speak of the key as the caller sees it: without the map's name and the scope. */
+  #durabilityOf(encoded: EncodedKey): Durability {
+    const { rules, durability } = this.#core.config
+    return rules.isEmpty ? durability : (rules.durabilityOf(encoded.slice(this.#prefix.length)) ?? durability)
+  }
+
+  #encode(key: K): EncodedKey {
+    const encoded = this.#prefix + encodeKey(key)
+    checkKeyLength(encoded)
+    return encoded
+  }
+
+  #decode(encoded: EncodedKey): K {
+    const segments = decodeSegments(encoded.slice(this.#prefix.length))
+    return (segments.length === 1 ? segments[0] : segments) as K
+  }
+
+  #range(options: RangeOptions<K>): {
+    range: { from: string; to: string; reverse: boolean }
+    limit: number
+    pageSize: number
+  } {
+    checkObject(options, 'entries', RANGE_KEYS)
+    const { prefix, gt, gte, lt, lte, reverse = false } = options
+    const lead = prefix === undefined ? this.#prefix : this.#prefix + encodeKey(prefix)
+    let from = lead
+    let to = afterPrefix(lead)
+    // The first key behind another one, in byte order, is that one with a zero byte.
+    if (gte !== undefined) from = later(from, this.#encode(gte))
+    if (gt !== undefined) from = later(from, `${this.#encode(gt)}\0`)
+    if (lt !== undefined) to = earlier(to, this.#encode(lt))
+    if (lte !== undefined) to = earlier(to, `${this.#encode(lte)}\0`)
+    const limit = integer(options.limit, 'limit', Number.MAX_SAFE_INTEGER, 0)
+    const pageSize = integer(options.pageSize, 'pageSize', 256, 1, 65_536)
+    return { range: { from, to, reverse }, limit, pageSize }
+  }
+}
+
+function later(a: EncodedKey, b: EncodedKey): EncodedKey {
+  return a > b ? a : b
+}
+
+function earlier(a: EncodedKey, b: EncodedKey): EncodedKey {
+  return a < b ? a : b
+}
+
+function checkFunction(fn: unknown): void {
+  if (typeof fn === 'function') return
+  throw new WrongCallError('INVALID_ARGUMENT', {
+    message: `update was given ${typeof fn} instead of a function`,
+    next: 'Give a function of the present value, for example n => n + 1; to write a value, use set',
+  })
+}
+
+function checkSynchronous(value: unknown): void {
+  if (!(value instanceof Promise)) return
+  value.catch(() => {})
+  throw new WrongCallError('INVALID_ARGUMENT', {
+    message: 'The function of update has returned a promise',
+    next: 'Do what is asynchronous before, and give update a synchronous function; or use getEntry and set with expected',
+  })
+}

@@ -1,0 +1,28 @@
+/** Durabilities for parts of a map: the longest rule that is a whole-segment prefix of the key decides. */
+import type { EncodedKey } from '../core/key.js'
+import type { Durability } from './durability.js'
+
+export interface EncodedRule {
+  prefix: EncodedKey
+  durability: Durability
+}
+
+export class KeyRules {
+  readonly #rules: readonly EncodedRule[]
+
+  constructor(rules: readonly EncodedRule[]) {
+    this.#rules = [...rules].sort((a, b) => b.prefix.length - a.prefix.length)
+  }
+
+  get isEmpty(): boolean {
+    return this.#rules.length === 0
+  }
+
+  /** The durability that the rules give a key; `undefined` if none of them speaks of it. */
+  durabilityOf(key: EncodedKey): Durability | undefined {
+    for (const rule of this.#rules) {
+      if (key.startsWith(rule.prefix)) return rule.durability
+    }
+    return undefined
+  }
+}

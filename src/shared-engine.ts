@@ -1,0 +1,101 @@
+/**
+ * Engines that are open in this process, by folder: a second open of the same memory (a hot reload, two bundles of one
+ * program) shares the engine of the first, and the last one to close closes it.
+ */
+import { realpathSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { WrongCallError } from './core/errors.js'
+import { type CloseReport, Engine } from './engine/engine.js'
+import { nodeFileSystem } from './io/node-file-system.js'
+import type { MapCore } from './memory-map.js'
+import type { MemoryConfig } from './options.js'
+import type { LossBudget } from './policy/loss-budget.js'
+
+export interface SharedEngine {
+  engine: Engine
+  config: MemoryConfig
+  /** The loss bound of all maps that declare none. */
+  budget: LossBudget
+  maps: Map<string, MapCore>
+}
+
+interface Opened {
+  shared: Promise<SharedEngine>
+  fingerprint: string
+  handles: number
+}
+
+// Kept on the global object: two copies of this module in one process (two bundles) must find each other.
+const REGISTRY = Symbol.for('holdfast.engines.1')
+
+function registry(): Map<string, Opened> {
+  const holder = globalThis as { [REGISTRY]?: Map<string, Opened> }
+  holder[REGISTRY] ??= new Map()
+  return holder[REGISTRY]
+}
+
+/** Opens the engine of a folder, or shares the one that is open. OPTIONS_DIFFER if that was opened with others. */
+export async function openShared(config: MemoryConfig): Promise<SharedEngine> {
+  if (config.engine.fileSystem !== nodeFileSystem) return open(config)
+  const folder = canonical(config.engine.folder)
+  const fingerprint = fingerprintOf(config)
+  const found = registry().get(folder)
+  if (found !== undefined) {
+    if (found.fingerprint !== fingerprint) throw optionsDiffer(folder)
+    found.handles += 1
+    return found.shared
+  }
+  const opened = { shared: open(config), fingerprint, handles: 1 }
+  registry().set(folder, opened)
+  try {
+    return await opened.shared
+  } catch (error) {
+    registry().delete(folder)
+    throw error
+  }
+}
+
+/** Gives up one handle. The last one closes the engine; another only makes sure that all is in the log. */
+export async function closeShared(shared: SharedEngine, deadlineMs: number): Promise<CloseReport> {
+  const { engine } = shared
+  for (const [folder, opened] of registry()) {
+    if ((await opened.shared.catch(() => undefined)) !== shared) continue
+    opened.handles -= 1
+    if (opened.handles > 0) {
+      await engine.flush()
+      const { tier, checkpointer } = engine
+      return { inStore: checkpointer.flushedLsn, inLog: tier.unstoredCount, inDoubt: 0, lost: 0 }
+    }
+    // An open that comes from now on waits for the folder's lock, as one of another process does.
+    registry().delete(folder)
+  }
+  return engine.close(deadlineMs)
+}
+
+async function open(config: MemoryConfig): Promise<SharedEngine> {
+  const engine = await Engine.open(config.engine)
+  return { engine, config, budget: engine.addBudget(config.maxLoss), maps: new Map() }
+}
+
+function fingerprintOf({ engine, durability, maxLoss }: MemoryConfig): string {
+  const { store, fileSystem: _fileSystem, clock: _clock, folder: _folder, ...numbers } = engine
+  return JSON.stringify([durability, maxLoss, store.kind, numbers])
+}
+
+/** The folder's real path, as far as it exists: two spellings of one folder are one memory. */
+function canonical(path: string): string {
+  try {
+    return realpathSync(path)
+  } catch {
+    // It does not exist yet: its parent decides.
+    const parent = dirname(path)
+    return parent === path ? path : join(canonical(parent), basename(path))
+  }
+}
+
+function optionsDiffer(folder: string): WrongCallError {
+  return new WrongCallError('OPTIONS_DIFFER', {
+    message: `The memory in ${folder} is open in this process with other options`,
+    next: 'Open it with the same options to share it, or close it first',
+  })
+}

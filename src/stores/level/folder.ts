@@ -1,0 +1,46 @@
+/** The folder of a LevelDB database, looked at before LevelDB does. */
+import { dirname } from 'node:path'
+import { AgentMemoryError, systemCode } from '../../core/errors.js'
+import { nodeFileSystem } from '../../io/node-file-system.js'
+
+/**
+ * Makes the folder if it is missing and may be made. Throws STORE_LOST or STORE_CORRUPT, before LevelDB touches
+ * anything, where a database should be and is not.
+ */
+export async function prepareFolder(folder: string, createIfMissing: boolean): Promise<void> {
+  if (createIfMissing) await makeFolderIfMissing(folder)
+  const names = await listOrEmpty(folder)
+  if (names.includes('CURRENT')) return
+  if (!createIfMissing) {
+    throw new AgentMemoryError('STORE_LOST', {
+      message: `There is no database in ${folder}`,
+      next: 'Put its files back, or let the memory build a new store from a whole log',
+    })
+  }
+  // Without CURRENT, LevelDB would make a new database here and delete the tables of the old one.
+  const remains = names.find(name => /^\d+\.(ldb|sst|log)$/.test(name))
+  if (remains === undefined) return
+  throw new AgentMemoryError('STORE_CORRUPT', {
+    message: `${folder} holds ${remains} of a database, but not its file CURRENT`,
+    next: 'Put CURRENT back from a backup, or move the folder away to start with an empty store',
+  })
+}
+
+async function makeFolderIfMissing(folder: string): Promise<void> {
+  try {
+    await nodeFileSystem.makeFolder(folder)
+  } catch (error) {
+    if (systemCode(error) === 'EEXIST') return
+    throw error
+  }
+  await nodeFileSystem.syncFolder(dirname(folder))
+}
+
+async function listOrEmpty(folder: string): Promise<string[]> {
+  try {
+    return await nodeFileSystem.list(folder)
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return []
+    throw error
+  }
+}

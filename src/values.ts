@@ -1,0 +1,24 @@
+/** Values between the caller and the engine: objects here, binary strings there. */
+import { CODEC_MSGPACK, decodeValue, encodeValue } from './codec/codec.js'
+import type { EncodedWrite } from './engine/write.js'
+
+/** A delete, as the engine takes it. */
+export const DELETED: EncodedWrite = { codec: 0, value: undefined }
+
+// Decoding reads from this buffer. It stays, since msgpackr makes a view of every buffer that it reads from.
+let scratch = Buffer.allocUnsafeSlow(64 * 1024)
+const SCRATCH_KEPT_BYTES = 1 << 20
+
+/** Encodes a value. What is done to the object afterwards changes nothing in the memory. */
+export function encode(value: unknown, limitBytes: number): EncodedWrite {
+  const bytes = encodeValue(value, limitBytes)
+  return { codec: CODEC_MSGPACK, value: bytes.latin1Slice(0, bytes.length) }
+}
+
+/** Decodes a value into a fresh object, which the caller may change. */
+export function decode({ codec, value }: { codec: number; value: string }): unknown {
+  const buffer = value.length <= scratch.length ? scratch : Buffer.allocUnsafeSlow(value.length)
+  if (buffer !== scratch && buffer.length <= SCRATCH_KEPT_BYTES) scratch = buffer
+  buffer.latin1Write(value, 0)
+  return decodeValue(buffer, 0, value.length, codec)
+}
