@@ -11,9 +11,9 @@ export {
 } from './core/errors.js'
 export type { Key } from './core/key.js'
 export type { StoreOpener } from './engine/config.js'
-export type { CloseReport, EngineState } from './engine/engine.js'
+export type { CloseReport } from './engine/engine.js'
 export type { MemoryEvents, WarningCode } from './engine/events.js'
-export type { MemoryStatus } from './engine/inspection.js'
+export type { EngineState, MemoryStatus } from './engine/inspection.js'
 export type { RecoveryReport } from './engine/recovery.js'
 export type { WriteResult } from './engine/write.js'
 export type {

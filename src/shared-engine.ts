@@ -17,12 +17,17 @@ export interface SharedEngine {
   /** The loss bound of all maps that declare none. */
   budget: LossBudget
   maps: Map<string, MapCore>
+  /** How many memories of this process use it. */
+  handles: number
+  /** Under what it is registered; `undefined` if it is not shared. */
+  registeredAs: string | undefined
 }
 
 interface Opened {
   shared: Promise<SharedEngine>
   fingerprint: string
-  handles: number
+  /** Set once the last handle is being closed: an open that comes then waits for it. */
+  closing: Promise<CloseReport> | undefined
 }
 
 // Kept on the global object: two copies of this module in one process (two bundles) must find each other.
@@ -36,16 +41,45 @@ function registry(): Map<string, Opened> {
 
 /** Opens the engine of a folder, or shares the one that is open. OPTIONS_DIFFER if that was opened with others. */
 export async function openShared(config: MemoryConfig): Promise<SharedEngine> {
-  if (config.engine.fileSystem !== nodeFileSystem) return open(config)
+  if (config.engine.fileSystem !== nodeFileSystem) return open(config, undefined)
   const folder = canonical(config.engine.folder)
   const fingerprint = fingerprintOf(config)
-  const found = registry().get(folder)
-  if (found !== undefined) {
+  for (;;) {
+    const found = registry().get(folder)
+    if (found === undefined) return openFirst(folder, fingerprint, config)
+    const shared = await found.shared.catch(() => undefined)
+    if (shared === undefined) continue
+    if (found.closing !== undefined) {
+      await Promise.allSettled([found.closing])
+      continue
+    }
     if (found.fingerprint !== fingerprint) throw optionsDiffer(folder)
-    found.handles += 1
-    return found.shared
+    shared.handles += 1
+    return shared
   }
-  const opened = { shared: open(config), fingerprint, handles: 1 }
+}
+
+/** Gives up one handle. The last one closes the engine; another only makes sure that all is in the log. */
+export async function closeShared(shared: SharedEngine, deadlineMs: number): Promise<CloseReport> {
+  const { engine } = shared
+  shared.handles -= 1
+  if (shared.handles > 0) {
+    await engine.flush()
+    return { inStore: engine.checkpointer.flushedLsn, inLog: engine.tier.unstoredCount, inDoubt: 0, lost: 0 }
+  }
+  const closing = engine.close(deadlineMs)
+  if (shared.registeredAs === undefined) return closing
+  const opened = registry().get(shared.registeredAs)
+  if (opened !== undefined) opened.closing = closing
+  try {
+    return await closing
+  } finally {
+    registry().delete(shared.registeredAs)
+  }
+}
+
+async function openFirst(folder: string, fingerprint: string, config: MemoryConfig): Promise<SharedEngine> {
+  const opened: Opened = { shared: open(config, folder), fingerprint, closing: undefined }
   registry().set(folder, opened)
   try {
     return await opened.shared
@@ -55,26 +89,9 @@ export async function openShared(config: MemoryConfig): Promise<SharedEngine> {
   }
 }
 
-/** Gives up one handle. The last one closes the engine; another only makes sure that all is in the log. */
-export async function closeShared(shared: SharedEngine, deadlineMs: number): Promise<CloseReport> {
-  const { engine } = shared
-  for (const [folder, opened] of registry()) {
-    if ((await opened.shared.catch(() => undefined)) !== shared) continue
-    opened.handles -= 1
-    if (opened.handles > 0) {
-      await engine.flush()
-      const { tier, checkpointer } = engine
-      return { inStore: checkpointer.flushedLsn, inLog: tier.unstoredCount, inDoubt: 0, lost: 0 }
-    }
-    // An open that comes from now on waits for the folder's lock, as one of another process does.
-    registry().delete(folder)
-  }
-  return engine.close(deadlineMs)
-}
-
-async function open(config: MemoryConfig): Promise<SharedEngine> {
+async function open(config: MemoryConfig, registeredAs: string | undefined): Promise<SharedEngine> {
   const engine = await Engine.open(config.engine)
-  return { engine, config, budget: engine.addBudget(config.maxLoss), maps: new Map() }
+  return { engine, config, budget: engine.addBudget(config.maxLoss), maps: new Map(), handles: 1, registeredAs }
 }
 
 function fingerprintOf({ engine, durability, maxLoss }: MemoryConfig): string {

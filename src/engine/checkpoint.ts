@@ -40,7 +40,7 @@ export class Checkpointer {
   #running: Promise<void> | undefined
   #timer: Timer | undefined
   #paused = false
-  #releasing = false
+  #releasing: Promise<void> | undefined
   #stopError: ((lsn: Lsn) => unknown) | undefined
 
   constructor(log: Log, mark: Mark, frames: LoggedFrame[], parts: CheckpointerParts) {
@@ -122,6 +122,7 @@ export class Checkpointer {
     this.#timer?.cancel()
     this.#timer = undefined
     await this.#running
+    await this.#releasing
   }
 
   useLog(log: Log): void {
@@ -154,17 +155,12 @@ export class Checkpointer {
 
   /** Removes the segments that no synced frame needs any more. Called after each frame: one of them says the mark. */
   release(): void {
-    if (this.#releasing || !this.#log.canRelease) return
-    this.#releasing = true
-    const log = this.#log
-    void log
+    if (this.#releasing !== undefined || this.#paused || !this.#log.canRelease) return
+    this.#releasing = this.#log
       .release()
-      .catch((error: unknown) => {
-        // After a failure the log is closed under it.
-        if (log === this.#log) this.#parts.onLogError(error)
-      })
+      .catch((error: unknown) => this.#parts.onLogError(error))
       .finally(() => {
-        this.#releasing = false
+        this.#releasing = undefined
       })
   }
 

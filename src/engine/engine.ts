@@ -18,7 +18,7 @@ import type { EngineConfig } from './config.js'
 import { Events } from './events.js'
 import { closedError, failedError, inDoubtError, logFullError, storeDownError, withDeadline } from './failures.js'
 import { Flusher, type LoggedFrame } from './flush.js'
-import { type MemoryStatus, statusOf } from './inspection.js'
+import { type EngineState, type MemoryStatus, statusOf } from './inspection.js'
 import {
   folderError,
   prepareFolder,
@@ -33,8 +33,6 @@ import { Scanner } from './scan.js'
 import { Settlement } from './settlement.js'
 import { StoreKeeper } from './store-keeper.js'
 import { Writer } from './write.js'
-
-export type EngineState = 'open' | 'failed' | 'closing' | 'closed'
 
 /** What `close` returns: where everything accepted is. */
 export interface CloseReport {
@@ -88,13 +86,13 @@ export class Engine {
       const identity = await readOrMakeIdentity(fileSystem, folder, config.store.kind)
       const store = await config.store.open(!identity.complete)
       const tier = new Tier(config.tierBytesMax)
-      let recovered: Recovered
+      let recovered: Recovered | undefined
       try {
         recovered = await recover(config, identity, store, tier)
         if (!identity.complete) await writeIdentity(fileSystem, folder, { ...identity, complete: true })
         await signOwnership(lock, recovered.identity.epoch)
       } catch (error) {
-        await Promise.allSettled([store.close()])
+        await Promise.allSettled([store.close(), recovered?.log.close()])
         throw error
       }
       const folderKind = await fileSystem.kindOf(folder)
@@ -157,6 +155,7 @@ export class Engine {
       checkWritable: () => this.#checkWritable(),
       noRoomError: () => this.#noRoomError(),
     })
+    keeper.flushedLsn = () => this.checkpointer.flushedLsn
     keeper.onUp = storeMark => this.checkpointer.storeIsUp(storeMark)
     this.checkpointer.start()
     this.#prepareSpare()

@@ -1,8 +1,33 @@
 /** The state of a memory as one plain object. */
 import type { Lsn } from '../core/lsn.js'
-import type { AtRisk } from '../policy/loss-budget.js'
-import type { Engine, EngineState } from './engine.js'
+import type { Log } from '../log/log.js'
+import type { AtRisk, LossBudget } from '../policy/loss-budget.js'
+import type { Tier } from '../tier/tier.js'
+import type { Checkpointer } from './checkpoint.js'
+import type { EngineConfig } from './config.js'
+import type { Flusher } from './flush.js'
 import type { RecoveryReport } from './recovery.js'
+import type { StoreKeeper } from './store-keeper.js'
+import type { Writer } from './write.js'
+
+export type EngineState = 'open' | 'failed' | 'closing' | 'closed'
+
+/** What a status is read from. */
+export interface Inspected {
+  state: EngineState
+  config: EngineConfig
+  folderKind: string
+  epoch: number
+  tier: Tier
+  keeper: StoreKeeper
+  flusher: Flusher
+  checkpointer: Checkpointer
+  writer: Writer
+  log: Log
+  budgets: ReadonlySet<LossBudget>
+  diskFull: Error | undefined
+  recovery: RecoveryReport
+}
 
 export interface MemoryStatus {
   state: EngineState
@@ -21,7 +46,7 @@ export interface MemoryStatus {
   recovery: RecoveryReport
 }
 
-export function statusOf(engine: Engine): MemoryStatus {
+export function statusOf(engine: Inspected): MemoryStatus {
   const { config, tier, keeper, flusher, checkpointer, log } = engine
   return {
     state: engine.state,
@@ -43,7 +68,7 @@ export function statusOf(engine: Engine): MemoryStatus {
   }
 }
 
-function atRisk(engine: Engine): AtRisk {
+function atRisk(engine: Inspected): AtRisk {
   const now = engine.config.clock.monotonicMs()
   const sum: AtRisk = { writes: 0, bytes: 0, oldestMs: 0 }
   for (const budget of engine.budgets) {

@@ -3,6 +3,7 @@
  * all handles to it are closed, and it is opened again until it is there and is the one it was.
  */
 import { AgentMemoryError } from '../core/errors.js'
+import { type Lsn, NO_LSN } from '../core/lsn.js'
 import type { DataStore, Mark, StoreIdentity } from '../stores/data-store.js'
 import { type RunRequest, type RunResult, runCheckpoint } from './checkpoint-run.js'
 import { CheckpointThread } from './checkpoint-thread.js'
@@ -21,6 +22,8 @@ export class StoreKeeper {
   readonly #identity: StoreIdentity
   /** Told how far the store is, when it is up again. */
   onUp: (mark: Mark) => void = () => {}
+  /** Everything up to it was in the store for good: one that comes back with less is not taken. */
+  flushedLsn: () => Lsn = () => NO_LSN
   #store: DataStore
   #thread: CheckpointThread | undefined
   #down: AgentMemoryError | undefined
@@ -134,7 +137,9 @@ export class StoreKeeper {
     try {
       store = await this.#timed(this.#config.store.open(false))
       checkSame(await this.#timed(store.identity()), this.#identity)
+      await this.#timed(store.flush())
       const mark = await this.#timed(store.mark())
+      checkNotOlder(mark, this.flushedLsn())
       this.#store = store
       return mark
     } catch (error) {
@@ -164,6 +169,14 @@ export class StoreKeeper {
       }
     })
   }
+}
+
+function checkNotOlder(mark: Mark, flushedLsn: Lsn): void {
+  if (mark.appliedLsn >= flushedLsn) return
+  throw new AgentMemoryError('STORE_REGRESSED', {
+    message: `The data store has come back with LSN ${mark.appliedLsn}, but it had LSN ${flushedLsn} before`,
+    next: 'Put the newer store back: the log no longer has what lies between',
+  })
 }
 
 function checkSame(found: StoreIdentity | undefined, expected: StoreIdentity): void {

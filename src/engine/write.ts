@@ -225,7 +225,7 @@ export class Writer {
 
   async #refuse(write: Write, state: KeyState, durability: Durability): Promise<never> {
     // An answer is as durable as was asked: what it saw must not be forgotten by a crash after it.
-    await this.reach(state.lsn, milestoneOf(durability))
+    await this.reach(state.lsn, MILESTONE[durability])
     const actual = state.found?.lsn ?? null
     const expected = write.expected ?? null
     throw new VersionConflictError({

@@ -235,16 +235,13 @@ export class Log {
   }
 
   /** Removes the segments that the data store has for sure: those behind the mark of the newest synced frame. */
-  async release(): Promise<number> {
-    let count = 0
+  async release(): Promise<void> {
     while (this.canRelease) {
       const segment = this.#segments.shift()!
       segment.released = true
       await this.#folder.remove(segment.path)
       if (segment.pins === 0) await segment.file.close()
-      count += 1
     }
-    return count
   }
 
   /** Makes the spare segment if there is none. Rejects with DISK_FULL or IO_ERROR; nothing is harmed then. */

@@ -7,7 +7,7 @@ import type { Lsn } from '../core/lsn.js'
 import type { File } from '../io/file-system.js'
 import type { LogFolder } from './folder.js'
 import { FrameType, type LogMark, type SegmentHeader } from './format.js'
-import { type Frame, SegmentReader, type SegmentRef } from './reader.js'
+import { type Frame, readFrame, SegmentReader, type SegmentRef } from './reader.js'
 
 export interface ScannedSegment extends SegmentRef {
   file: File
@@ -108,18 +108,24 @@ async function scanSegment(
   const reader = new SegmentReader(segment.file, segment, start, fixedEnd)
   scan.safeEnd = start
   scan.end = start.position
-  scan.last = undefined
+  let lastPosition: number | undefined
   for (;;) {
     const before = { position: reader.position, chain: reader.chain ?? start.chain }
     const found = await reader.next()
     if (found.kind === 'torn') scan.tornBytes = found.bytes
-    if (found.kind !== 'frame') return
-    noteFrame(scan, found.frame, before, next === undefined)
+    if (found.kind !== 'frame') break
+    lastPosition = before.position
+    noteFrame(scan, found.frame, before)
     if (before.position >= from) {
       scan.frames += 1
       scan.records += found.frame.header.records
       onFrame(found.frame)
     }
+  }
+  // Only the last frame of all is copied. It is read a second time, so that the others need not be kept.
+  if (next === undefined && lastPosition !== undefined) {
+    const { header, body } = await readFrame(segment.file, segment, lastPosition)
+    scan.last = { header, body }
   }
 }
 
@@ -130,11 +136,9 @@ function noteHeader(scan: LogScan, { header }: ScannedSegment): void {
   if (header.mark.lsn >= scan.mark.lsn) scan.mark = header.mark
 }
 
-function noteFrame(scan: LogScan, frame: Frame, before: LogScan['safeEnd'], inLastSegment: boolean): void {
+function noteFrame(scan: LogScan, frame: Frame, before: LogScan['safeEnd']): void {
   const { header } = frame
   scan.safeEnd = before
-  // Only the last frame of all is copied, so only frames of the last segment are worth keeping.
-  scan.last = inLastSegment ? { header, body: Buffer.from(frame.body) } : undefined
   scan.end = before.position + frame.bytes
   scan.lastLsn = Math.max(scan.lastLsn, header.lastLsn)
   // A clean close hands its ceiling on exactly, so that it leaves no gap; any other frame's ceiling is only raised.

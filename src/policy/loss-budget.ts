@@ -44,6 +44,7 @@ export class LossBudget {
 
   /** Counts a write of `bytes` as acknowledged if the bound allows it. If not, it has to be acknowledged otherwise. */
   admit(bytes: number, now: number): boolean {
+    if (this.max.ms === 0) return false
     const writes = this.#open.writes + this.#framed.writes + 1
     const total = this.#open.bytes + this.#framed.bytes + bytes
     if (writes > this.max.writes || total > this.max.bytes || this.#isOverdue(now)) return false
