@@ -37,6 +37,7 @@ export interface MemoryScope {
 interface Handle {
   shared: SharedEngine
   isClosed: boolean
+  closing?: Promise<CloseReport>
 }
 
 class Scope implements MemoryScope {
@@ -157,9 +158,10 @@ export class AgentMemory implements MemoryScope, AsyncDisposable {
   async close(options: { deadlineMs?: number } = {}): Promise<CloseReport> {
     checkObject(options, 'close', ['deadlineMs'])
     const deadlineMs = integer(options.deadlineMs, 'deadlineMs', CLOSE_DEADLINE_MS, 0, 2 ** 31 - 1)
-    if (this.#handle.isClosed) return this.#engine.close(deadlineMs)
+    // Each handle gives itself up once: a second call must not close the engine under the others.
     this.#handle.isClosed = true
-    return closeShared(this.#handle.shared, deadlineMs)
+    this.#handle.closing ??= closeShared(this.#handle.shared, deadlineMs)
+    return this.#handle.closing
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

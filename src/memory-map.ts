@@ -155,8 +155,11 @@ export class MemoryMap<V = unknown, K extends Key = Key> {
     const { engine, budget, valueBytesMax } = this.#core
     const encodedKey = this.#encode(key)
     let value: V | undefined
+    // The function may change what it is given, and may be called again: each call gets an object of its own.
+    const first = initial === undefined ? undefined : encode(initial, valueBytesMax)
     const content = (found: FoundValue | undefined) => {
-      value = fn((found === undefined ? initial : decode(found)) as V)
+      const before = found ?? (first && { codec: first.codec, value: first.value! })
+      value = fn((before && decode(before)) as V)
       checkSynchronous(value)
       return encode(value, valueBytesMax)
     }

@@ -32,7 +32,10 @@ async function answer({ id, run }: WorkerRequest): Promise<void> {
       port.close()
       return
     }
-    store ??= await openLevelStore((workerData as { folder: string }).folder, { createIfMissing: false })
+    store ??= await openLevelStore((workerData as { folder: string }).folder, {
+      createIfMissing: false,
+      isShared: true,
+    })
     const result = await runCheckpoint(nodeFileSystem, store, run)
     port.postMessage({ id, result } satisfies WorkerReply)
   } catch (error) {

@@ -9,6 +9,7 @@ import type { Mark } from '../stores/data-store.js'
 import type { Tier } from '../tier/tier.js'
 import { type EngineConfig, PRESSED_RUN_LIMITS, RUN_LIMITS } from './config.js'
 import type { Events } from './events.js'
+import { storeDownError } from './failures.js'
 import type { Flusher, LoggedFrame, Waiter } from './flush.js'
 import type { StoreKeeper } from './store-keeper.js'
 
@@ -84,7 +85,7 @@ export class Checkpointer {
 
   /** Calls the waiter once the store has everything up to its LSN for good. The LSN must be synced. */
   wait(waiter: Waiter): void {
-    if (waiter.lsn <= this.#flushedLsn) {
+    if (waiter.lsn <= this.#storedLsn) {
       waiter.resolve()
       return
     }
@@ -105,6 +106,12 @@ export class Checkpointer {
   press(): void {
     this.#target = this.#log.end
     this.#start()
+  }
+
+  /** Also frames without records move the mark, and only the mark lets segments go. */
+  async catchUp(): Promise<void> {
+    this.press()
+    await this.#running
   }
 
   /** The store is up again and says how far it is: a run whose outcome was not known is settled by that. */
@@ -164,6 +171,14 @@ export class Checkpointer {
       })
   }
 
+  /**
+   * Every write up to it is in the store for good. Recovery leaves a gap of LSNs that no frame has: if the store has
+   * all frames, it has all writes up to whatever LSN is durable.
+   */
+  get #storedLsn(): Lsn {
+    return this.#frames.length === 0 ? this.#parts.flusher.durableLsn : this.#flushedLsn
+  }
+
   get #logBytes(): number {
     return this.#log.bytesSince(this.#mark.appliedPosition)
   }
@@ -208,8 +223,12 @@ export class Checkpointer {
         this.#parts.events.emit('checkpoint', { lsn: result.mark.appliedLsn, entries, bytes, durationMs })
       } catch (error) {
         // The keeper has told of a store that is down, and tells when it is up again. Anything else is the log's.
-        if (this.#parts.keeper.isDown) this.#dismissImpatient(error)
-        else this.#parts.onLogError(error)
+        if (!this.#parts.keeper.isDown) {
+          // It would fail again at once, and for ever: `resume` comes with a new log.
+          this.#paused = true
+          this.#parts.onLogError(error)
+        }
+        this.#dismissImpatient(error)
         this.#parts.onRoom()
         return
       }
@@ -219,6 +238,7 @@ export class Checkpointer {
       }
       this.#parts.onRoom()
     }
+    if (this.#parts.keeper.isDown) this.#dismissImpatient(storeDownError(this.#parts.keeper.downError))
   }
 
   async #trySettle(): Promise<void> {
@@ -249,9 +269,10 @@ export class Checkpointer {
   /** The keeper flushes a store whose commits are not durable by themselves, so what is applied is there for good. */
   #flushed(): void {
     this.#flushedLsn = this.#mark.appliedLsn
-    const ready = this.#waiters.filter(waiter => waiter.lsn <= this.#flushedLsn)
+    const storedLsn = this.#storedLsn
+    const ready = this.#waiters.filter(waiter => waiter.lsn <= storedLsn)
     if (ready.length === 0) return
-    this.#waiters = this.#waiters.filter(waiter => waiter.lsn > this.#flushedLsn)
+    this.#waiters = this.#waiters.filter(waiter => waiter.lsn > storedLsn)
     for (const waiter of ready) waiter.resolve()
   }
 }

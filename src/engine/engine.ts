@@ -10,6 +10,7 @@ import type { Lsn } from '../core/lsn.js'
 import type { Timer } from '../io/clock.js'
 import type { FileLock } from '../io/file-system.js'
 import type { Log } from '../log/log.js'
+import { closeSegments } from '../log/scan.js'
 import { LossBudget, type MaxLoss } from '../policy/loss-budget.js'
 import type { StoreIdentity } from '../stores/data-store.js'
 import { Tier } from '../tier/tier.js'
@@ -87,15 +88,16 @@ export class Engine {
       const store = await config.store.open(!identity.complete)
       const tier = new Tier(config.tierBytesMax)
       let recovered: Recovered | undefined
+      let folderKind: string
       try {
         recovered = await recover(config, identity, store, tier)
         if (!identity.complete) await writeIdentity(fileSystem, folder, { ...identity, complete: true })
         await signOwnership(lock, recovered.identity.epoch)
+        folderKind = await fileSystem.kindOf(folder)
       } catch (error) {
         await Promise.allSettled([store.close(), recovered?.log.close()])
         throw error
       }
-      const folderKind = await fileSystem.kindOf(folder)
       const report = { ...recovered.report, durationMs: config.clock.monotonicMs() - started }
       const keeper = new StoreKeeper(store, config, events, recovered.identity)
       return new Engine(config, events, lock, tier, keeper, recovered, report, folderKind)
@@ -158,6 +160,8 @@ export class Engine {
     keeper.flushedLsn = () => this.checkpointer.flushedLsn
     keeper.onUp = storeMark => this.checkpointer.storeIsUp(storeMark)
     this.checkpointer.start()
+    // The new segment's header says the store's mark, and is synced: what lies behind it may go.
+    this.checkpointer.release()
     this.#prepareSpare()
     this.#warn(recovered.lostAfter)
   }
@@ -202,6 +206,7 @@ export class Engine {
   /** Resolves once everything accepted so far is in the data store, and the log has let go of what it need not keep. */
   async checkpoint(): Promise<Lsn> {
     const lsn = await this.flush()
+    if (this.#state === 'failed') throw failedError(this.#failure)
     if (this.keeper.isDown) throw storeDownError(this.keeper.downError)
     await new Promise<void>((resolve, reject) => {
       this.checkpointer.wait({ lsn, resolve, reject, isImpatient: true })
@@ -232,18 +237,30 @@ export class Engine {
 
   async #reopen(): Promise<void> {
     await this.checkpointer.pause()
-    await this.#log.close()
+    // A frame or a rotation may be in the thread pool still: the failure may have come from elsewhere.
+    await this.flusher.idle()
+    // Reads go on from its segments until the new log is there.
+    const old = this.#log
+    await old.closeSpare()
     const inFlight = this.flusher.inFlight
     const { mark } = this.checkpointer
     const { scan, logs } = await rescan(this.config, mark.appliedPosition)
     const isRecovered = inFlight !== undefined && scan.lastLsn >= inFlight.lastLsn
-    this.#log = await startLog(this.config, logs, scan, mark, this.#identity, scan.ceiling + 1)
+    try {
+      this.#log = await startLog(this.config, logs, scan, mark, this.#identity, scan.ceiling + 1)
+    } catch (error) {
+      await closeSegments(scan.segments)
+      throw error
+    }
+    // It may have been closed meanwhile, and must not come to life again.
+    this.checkOpen()
     this.#state = 'open'
     this.#failure = undefined
     this.reader.useLog(this.#log)
     this.checkpointer.useLog(this.#log)
     this.flusher.resume(this.#log, isRecovered)
     this.checkpointer.resume()
+    await old.close()
     await this.flusher.waitFor(this.flusher.lastLsn)
     this.#settlement.settle('kept')
     this.#settlement = new Settlement()
@@ -253,21 +270,34 @@ export class Engine {
 
   async #close(deadlineMs: number): Promise<CloseReport> {
     const ends = this.config.clock.monotonicMs() + deadlineMs
-    await Promise.allSettled([this.#reopening])
+    const { clock } = this.config
+    const reopening = Promise.allSettled([this.#reopening])
+    await Promise.allSettled([withDeadline(reopening, deadlineMs, clock, closedError)])
     const hasFailed = this.#state === 'failed'
     this.#state = 'closing'
     this.writer.rejectQueued(closedError())
     if (!hasFailed) await this.#drainBefore(ends)
-    await this.checkpointer.pause()
-    this.flusher.stop(() => closedError())
+    const paused = this.checkpointer.pause()
+    await Promise.allSettled([
+      withDeadline(paused, Math.max(1000, ends - this.config.clock.monotonicMs()), this.config.clock, closedError),
+    ])
+    const settlement = this.#settlement
+    this.flusher.stop(lsn => inDoubtError(lsn, () => settlement.promise, closedError()))
     this.checkpointer.stop(() => closedError())
     this.#diskTimer?.cancel()
-    const isIdle = await this.#isIdleBefore(ends)
+    const idle = Promise.all([reopening, paused, this.flusher.idle(), this.#log.idle()])
+    const isIdle = await this.#isIdleBefore(idle, ends)
     if (isIdle && !hasFailed) await Promise.allSettled([this.flusher.writeCloseFrame()])
     await this.keeper.close()
     // A file under a call that hangs must not be closed: its number might be given to another file meanwhile.
     if (isIdle) await this.#log.close()
-    await this.#lock.release()
+    // Nor may anybody else own the folder while a call hangs that may yet rename a file in it.
+    if (isIdle) await this.#lock.release()
+    else
+      void idle
+        .then(() => this.#log.close())
+        .then(() => this.#lock.release())
+        .catch(() => {})
     this.#settlement.abandon(closedError())
     this.#state = 'closed'
     const inDoubt = this.flusher.inFlight?.entries.length ?? 0
@@ -276,10 +306,10 @@ export class Engine {
     return { inStore: this.checkpointer.flushedLsn, inLog, inDoubt, lost }
   }
 
-  async #isIdleBefore(ends: number): Promise<boolean> {
+  async #isIdleBefore(work: Promise<unknown>, ends: number): Promise<boolean> {
     // A little time even behind the deadline: a sync that is going on is worth waiting for.
     const ms = Math.max(1000, ends - this.config.clock.monotonicMs())
-    const [idle] = await Promise.allSettled([withDeadline(this.flusher.idle(), ms, this.config.clock, closedError)])
+    const [idle] = await Promise.allSettled([withDeadline(work, ms, this.config.clock, closedError)])
     return idle.status === 'fulfilled'
   }
 
@@ -293,6 +323,7 @@ export class Engine {
     if (flushed!.status === 'rejected' || this.keeper.isDown) return
     const stored = new Promise<void>((resolve, reject) => this.checkpointer.wait({ lsn, resolve, reject }))
     await Promise.allSettled([withDeadline(stored, left(), clock, late)])
+    await Promise.allSettled([withDeadline(this.checkpointer.catchUp(), left(), clock, late)])
     await Promise.allSettled([withDeadline(this.checkpointer.settle(), left(), clock, late)])
   }
 

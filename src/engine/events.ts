@@ -8,7 +8,10 @@ export interface MemoryEvents {
   flush: [{ lsn: Lsn; entries: number; bytes: number; durationMs: number }]
   /** A run of frames is in the data store. */
   checkpoint: [{ lsn: Lsn; entries: number; bytes: number; durationMs: number }]
-  /** A loss bound was overrun: the disk or the event loop was held up for `ms` longer than the bound allows. */
+  /**
+   * A loss bound is overrun: the disk or the event loop is held up for `ms` longer than the bound allows. Told when it
+   * begins, as far as the event loop runs, and again when it has ended.
+   */
   overrun: [{ maxLossMs: number; ms: number }]
   /** Something that works, but not as well as it should: `code` says what. */
   warning: [{ code: WarningCode; message: string }]

@@ -241,11 +241,31 @@ export class Flusher {
       this.#pace.took(this.#parts.clock.monotonicMs() - started)
       this.#synced(frame, sealed, started)
     } else {
-      this.#work = this.#log.append(sealed).then(
-        () => this.#synced(frame, sealed, started),
-        (error: unknown) => this.#parts.onFailed(error),
-      )
+      const watch = this.#watchBounds()
+      this.#work = this.#log
+        .append(sealed)
+        .then(
+          () => this.#synced(frame, sealed, started),
+          (error: unknown) => this.#parts.onFailed(error),
+        )
+        .finally(() => {
+          for (const timer of watch) timer.cancel()
+        })
     }
+  }
+
+  /** A disk that hangs is told of when it overruns a bound, and not only when it has answered at last. */
+  #watchBounds(): Timer[] {
+    const { clock, events } = this.#parts
+    const timers: Timer[] = []
+    for (const { framedUntil, max } of this.#parts.budgets) {
+      if (framedUntil === undefined) continue
+      const ms = Math.max(0, framedUntil - clock.monotonicMs())
+      const tell = () =>
+        events.emit('overrun', { maxLossMs: max.ms, ms: Math.max(0, clock.monotonicMs() - framedUntil) })
+      timers.push(clock.afterIfAlive(ms, tell))
+    }
+    return timers
   }
 
   #seal(): { frame: LoggedFrame; sealed: SealedFrame } {
@@ -290,6 +310,8 @@ export class Flusher {
     this.#durableLsn = frame.lastLsn
     this.#log.noteLastLsn(frame.lastLsn)
     this.#parts.tier.synced(frame.entries, frame.lastLsn)
+    // The checkpoint learns of the frame first, so that whoever goes on to wait for the store finds it there.
+    this.#parts.onSynced(frame)
     const now = this.#parts.clock.monotonicMs()
     for (const budget of this.#parts.budgets) {
       const ms = budget.synced(now)
@@ -297,8 +319,6 @@ export class Flusher {
     }
     const waiters = this.#framedWaiters
     this.#framedWaiters = []
-    // The checkpoint learns of the frame first, so that a waiter that goes on to wait for the store finds it there.
-    this.#parts.onSynced(frame)
     for (const waiter of waiters) waiter.resolve()
   }
 

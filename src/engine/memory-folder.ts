@@ -35,9 +35,15 @@ export async function prepareFolder(fs: FileSystem, folder: string): Promise<voi
   const names = await namesIn(fs, folder)
   if (names === undefined) {
     await makeFolderWithParents(fs, folder)
+    await syncParents(fs, folder)
     return
   }
-  if (names.includes(IDENTITY) || names.every(name => OURS_IN_CREATION.has(name))) return
+  if (names.includes(IDENTITY)) return
+  if (names.every(name => OURS_IN_CREATION.has(name))) {
+    // A creation that was interrupted may have made folders whose names nobody has synced.
+    await syncParents(fs, folder)
+    return
+  }
   throw new AgentMemoryError('NOT_A_MEMORY', {
     message: `The folder ${folder} holds other files (${names.slice(0, 3).join(', ')}${names.length > 3 ? ', …' : ''}) and no ${IDENTITY}`,
     next: 'Give a folder of its own to the memory: an empty one, or one that does not exist yet',
@@ -175,7 +181,19 @@ async function makeFolderWithParents(fs: FileSystem, folder: string): Promise<vo
     await makeFolderWithParents(fs, parent)
     await fs.makeFolder(folder)
   }
+}
+
+/** Makes the folder's name durable, and those of its parents, which an interrupted creation may have made. */
+async function syncParents(fs: FileSystem, folder: string): Promise<void> {
   await fs.syncFolder(dirname(folder))
+  for (let child = dirname(folder); dirname(child) !== child; child = dirname(child)) {
+    try {
+      await fs.syncFolder(dirname(child))
+    } catch (error) {
+      // A folder that may not be read cannot be opened to be synced, and we have not made it.
+      if (systemCode(error) !== 'EACCES' && systemCode(error) !== 'EPERM') throw error
+    }
+  }
 }
 
 function parseIdentity(text: string): FolderIdentity | undefined {

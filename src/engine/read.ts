@@ -14,6 +14,14 @@ import { type Entry, EntryState } from '../tier/entry.js'
 import type { Tier } from '../tier/tier.js'
 import type { StoreKeeper } from './store-keeper.js'
 
+const ACCEPT_BUCKETS = 4096
+
+function bucketOf(key: EncodedKey): number {
+  let hash = key.length
+  for (let at = Math.max(0, key.length - 16); at < key.length; at++) hash = (hash * 31 + key.charCodeAt(at)) | 0
+  return (hash >>> 0) % ACCEPT_BUCKETS
+}
+
 /** A value as it was found: still encoded, as a binary string. */
 export interface FoundValue {
   lsn: Lsn
@@ -39,6 +47,8 @@ export class Reader {
   readonly #tier: Tier
   readonly #keeper: StoreKeeper
   readonly #loads = new Map<EncodedKey, Load>()
+  /** Acceptances by a hash of their key: a state that was read is current while its bucket has not moved. */
+  readonly #accepts = new Float64Array(ACCEPT_BUCKETS)
   #log: Log
   #lastFrame: { position: number; frame: Promise<Frame> } | undefined
 
@@ -89,6 +99,7 @@ export class Reader {
 
   /** A key was accepted anew: what is being read of it from the store is old. */
   accepted(key: EncodedKey): void {
+    this.#accepts[bucketOf(key)]! += 1
     if (this.#loads.size === 0) return
     const load = this.#loads.get(key)
     if (load !== undefined) load.isStale = true
@@ -96,6 +107,8 @@ export class Reader {
 
   /** The value of an entry that only the log holds; `undefined` if it has moved on meanwhile. */
   async fromLog(entry: Entry): Promise<FoundValue | undefined> {
+    // Since the caller looked it may have been deleted, or written anew: then the tier has it.
+    if (entry.isHeld || entry.state !== EntryState.pending) return undefined
     const { key, lsn, codec, framePosition, recordOffset } = entry
     try {
       const frame = await this.#frameAt(framePosition)
@@ -119,21 +132,23 @@ export class Reader {
   }
 
   async #loggedState(entry: Entry): Promise<KeyState | undefined> {
+    const isCurrent = this.#unchanged(entry.key)
     const found = await this.fromLog(entry)
     if (found === undefined) return undefined
-    return { found, lsn: found.lsn, isCurrent: () => entry.lsn === found.lsn }
+    return { found, lsn: found.lsn, isCurrent }
   }
 
   async #loadedState(key: EncodedKey): Promise<KeyState> {
-    const load = this.#load(key)
-    const found = await load.found
-    return { found, lsn: found?.lsn ?? 0, isCurrent: () => !load.isStale && this.#isAsLoaded(key, found) }
+    const isCurrent = this.#unchanged(key)
+    const found = await this.#load(key).found
+    return { found, lsn: found?.lsn ?? 0, isCurrent }
   }
 
-  /** After the load has ended, `isStale` is not kept any more: the tier tells whether the key was accepted since. */
-  #isAsLoaded(key: EncodedKey, found: FoundValue | undefined): boolean {
-    const entry = this.#tier.get(key)
-    return entry === undefined || entry.lsn === found?.lsn
+  /** The tier cannot tell this by itself: an entry leaves it once it is stored, and may do so before anybody looks. */
+  #unchanged(key: EncodedKey): () => boolean {
+    const bucket = bucketOf(key)
+    const accepts = this.#accepts[bucket]
+    return () => this.#accepts[bucket] === accepts
   }
 
   #load(key: EncodedKey): Load {

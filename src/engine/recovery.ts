@@ -59,9 +59,13 @@ export async function recover(
   const logs = logFolder(config)
   await ensureFolder(config.fileSystem, logs.path)
   if (!folder.complete) return create(config, store, logs)
+  // What a killed process applied may be in a cache only; the mark goes into the new segment, and releases others.
+  await store.flush()
   const mark = await store.mark()
   const identity = await store.identity()
   await logs.removeTemporary()
+  // A killed process may have named or removed segments and not synced that: a newer name must not outlive an older one.
+  await config.fileSystem.syncFolder(logs.path)
   const segments = await openSegments(logs)
   const first = segments[0]
   if (first === undefined) return withoutLog(config, store, logs, mark, identity)
@@ -77,6 +81,8 @@ export async function recover(
 export async function rescan(config: EngineConfig, from: number): Promise<{ scan: LogScan; logs: LogFolder }> {
   const logs = logFolder(config)
   await logs.removeTemporary()
+  // A killed process may have named or removed segments and not synced that: a newer name must not outlive an older one.
+  await config.fileSystem.syncFolder(logs.path)
   const segments = await openSegments(logs)
   try {
     return { scan: await scanSegments(segments, from, () => {}), logs }
@@ -90,7 +96,11 @@ async function create(config: EngineConfig, store: DataStore, logs: LogFolder): 
   // The folder never became complete, so nothing in it was ever acknowledged: what stands there is made anew.
   await logs.removeTemporary()
   for (const { path } of await logs.segments()) await logs.remove(path)
+  await store.flush()
   const found = await store.identity()
+  const applied = await store.mark()
+  // The store has been the end of another log, which is not here: its LSNs must not be handed out again.
+  if (applied.appliedLsn > 0) return withoutLog(config, store, logs, applied, found)
   const identity = { storeId: found?.storeId ?? randomId(), logId: randomId(), epoch: (found?.epoch ?? 0) + 1 }
   await store.setIdentity(identity)
   const mark = await store.mark()

@@ -30,6 +30,8 @@ export class StoreKeeper {
   #closed = false
   #wakeUp: (() => void) | undefined
   #reopening: Promise<void> | undefined
+  #opening: Promise<DataStore> | undefined
+  readonly #abandoned = new WeakSet<Promise<DataStore>>()
 
   /** `identity` is what the store must say of itself whenever it is opened again. */
   constructor(store: DataStore, config: EngineConfig, events: Events, identity: StoreIdentity) {
@@ -94,7 +96,7 @@ export class StoreKeeper {
     this.#closed = true
     this.#wakeUp?.()
     await this.#reopening
-    if (this.#down === undefined) await this.#closeHandles()
+    if (this.#down === undefined) await this.#closeHandles(true)
   }
 
   async #run(request: RunRequest): Promise<RunResult> {
@@ -105,6 +107,8 @@ export class StoreKeeper {
   }
 
   #timed<T>(work: Promise<T>): Promise<T> {
+    // What does not outlive this process has nothing to come back with: it is never given up and opened again.
+    if (!this.#store.capabilities.persistent) return work
     const ms = this.#config.storeDeadlineMs
     return withDeadline(work, ms, this.#config.clock, () => storeDownError(new Error(`no answer within ${ms} ms`)))
   }
@@ -119,10 +123,13 @@ export class StoreKeeper {
   }
 
   async #reopen(): Promise<void> {
-    await this.#closeHandles()
+    // A handle that has not closed may yet apply what it was given, over what a newer handle has applied since.
+    let isFree = false
+    void this.#closeHandles(false).then(() => (isFree = true))
     for (let wait = BACKOFF_MS_MIN; !this.#closed; wait = Math.min(wait * 2, BACKOFF_MS_MAX)) {
       await this.#pause(wait * (0.5 + Math.random() / 2))
       if (this.#closed) return
+      if (!isFree || this.#opening !== undefined) continue
       const mark = await this.#tryOpen()
       if (mark === undefined) continue
       this.#down = undefined
@@ -135,7 +142,7 @@ export class StoreKeeper {
   async #tryOpen(): Promise<Mark | undefined> {
     let store: DataStore | undefined
     try {
-      store = await this.#timed(this.#config.store.open(false))
+      store = await this.#timed(this.#openOnce())
       checkSame(await this.#timed(store.identity()), this.#identity)
       await this.#timed(store.flush())
       const mark = await this.#timed(store.mark())
@@ -144,20 +151,33 @@ export class StoreKeeper {
       return mark
     } catch (error) {
       this.#down = storeDownError(error)
+      if (store === undefined && this.#opening !== undefined) this.#abandoned.add(this.#opening)
       if (store !== undefined) await Promise.allSettled([this.#timed(store.close())])
       return undefined
     }
   }
 
+  /** One open at a time; a handle that comes when nobody waits for it any more is closed again. */
+  #openOnce(): Promise<DataStore> {
+    const opening = this.#config.store.open(false)
+    const ended = () => {
+      if (this.#opening === opening) this.#opening = undefined
+    }
+    this.#opening = opening
+    opening.then(store => (this.#abandoned.has(opening) ? store.close() : undefined)).then(ended, ended)
+    return opening
+  }
+
   /** The worker's handle first: LevelDB's handles share what the first one opened, so that has to be closed last. */
-  async #closeHandles(): Promise<void> {
+  async #closeHandles(inTime: boolean): Promise<void> {
+    const bounded = <T>(work: Promise<T>) => (inTime ? this.#timed(work) : work)
     const thread = this.#thread
     this.#thread = undefined
     if (thread !== undefined) {
       await Promise.allSettled([this.#timed(thread.close())])
       await thread.abandon()
     }
-    await Promise.allSettled([this.#timed(this.#store.close())])
+    await Promise.allSettled([bounded(this.#store.close())])
   }
 
   #pause(ms: number): Promise<void> {

@@ -55,7 +55,8 @@ export interface WriterParts {
 /** A call that waits for room in the next frame, in the order of the calls. */
 interface Queued {
   bytes: number
-  run(): void
+  /** Returns false if the call goes on later by itself: nobody may overtake it until it calls `passTurn`. */
+  run(): boolean
   reject(error: unknown): void
 }
 
@@ -65,6 +66,8 @@ export class Writer {
   #queue: Queued[] = []
   #queuedBytes = 0
   #isDraining = false
+  /** The call that has waited, has room now, and has not been accepted yet. */
+  #turn: symbol | undefined
 
   constructor(parts: WriterParts) {
     this.#parts = parts
@@ -89,6 +92,7 @@ export class Writer {
         const admitted = durability === 'write-back' && budget.admit(bytes, this.#clock.monotonicMs())
         if (admitted) this.#makeDueFor(budget)
         this.#acknowledge(lsn, admitted ? 'tier' : milestoneOf(durability), resolve, reject)
+        return true
       })
     })
   }
@@ -98,22 +102,52 @@ export class Writer {
    * state. Rejects VERSION_CONFLICT, once what it saw is as durable as asked, if a condition does not hold.
    */
   async write(writes: readonly Write[], durability: Durability): Promise<WriteResult> {
+    const me = Symbol()
+    try {
+      // Accepted, or refused, when this returns its promise: what that waits for holds nobody up.
+      const result = await this.#write(writes, durability, me)
+      this.#passTurn(me)
+      return await result()
+    } catch (error) {
+      this.#passTurn(me)
+      throw error
+    }
+  }
+
+  #passTurn(me: symbol): void {
+    if (this.#turn !== me) return
+    this.#turn = undefined
+    this.drain()
+  }
+
+  async #write(writes: readonly Write[], durability: Durability, me: symbol): Promise<() => Promise<WriteResult>> {
     for (;;) {
       this.#parts.checkWritable()
       // What the tier can tell costs no wait: then the call takes effect before it returns, as a single write does.
-      const states = this.#heldStates(writes) ?? (await this.#readStates(writes))
+      let states = this.#heldStates(writes)
+      if (states === undefined) {
+        this.#passTurn(me)
+        states = await this.#readStates(writes)
+      }
       if (![...states.values()].every(state => state.isCurrent())) continue
       const conflict = writes.find(write => !holds(write, states.get(write.key)))
-      if (conflict !== undefined) return this.#refuse(conflict, states.get(conflict.key)!, durability)
+      if (conflict !== undefined) {
+        const state = states.get(conflict.key)!
+        return () => this.#refuse(conflict, state, durability)
+      }
       const contents = resolveContents(writes, states)
+      // A function of the caller has run: it may have written the very key.
+      if (![...states.values()].every(state => state.isCurrent())) continue
       const bytes = contents.map((content, index) => recordBytes(writes[index]!.key.length, content.value?.length ?? 0))
       const total = bytes.reduce((sum, each) => sum + each, 0)
       // Nothing may happen between the check above and the acceptance; so a call that has had to wait looks again.
-      if (!this.#hasRoomNow(total, writes.length)) {
-        await this.#room(total, writes.length)
+      if (!this.#hasRoomNow(total, writes.length, me)) {
+        this.#passTurn(me)
+        await this.#room(total, writes.length, me)
         continue
       }
-      return this.#acceptAll(writes, contents, bytes, durability)
+      const accepted = this.#acceptAll(writes, contents, bytes, durability)
+      return () => accepted
     }
   }
 
@@ -124,7 +158,7 @@ export class Writer {
     try {
       const hopeless = this.#queue.length > 0 ? this.#parts.noRoomError() : undefined
       if (hopeless !== undefined) this.rejectQueued(hopeless)
-      while (this.#queue.length > 0 && this.#fits(this.#queue[0]!.bytes, 1)) {
+      while (this.#turn === undefined && this.#queue.length > 0 && this.#fits(this.#queue[0]!.bytes, 1)) {
         const next = this.#queue.shift()!
         this.#queuedBytes -= next.bytes
         next.run()
@@ -255,7 +289,7 @@ export class Writer {
     return states
   }
 
-  #whenRoom(bytes: number, count: number, reject: (error: unknown) => void, run: () => void): void {
+  #whenRoom(bytes: number, count: number, reject: (error: unknown) => void, run: () => boolean): void {
     try {
       this.#parts.checkWritable()
       if (this.#hasRoomNow(bytes, count)) run()
@@ -265,15 +299,22 @@ export class Writer {
     }
   }
 
-  #room(bytes: number, count: number): Promise<void> {
-    return new Promise((resolve, reject) => this.#whenRoom(bytes, count, reject, resolve))
+  #room(bytes: number, count: number, me: symbol): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#whenRoom(bytes, count, reject, () => {
+        this.#turn = me
+        resolve()
+        return false
+      })
+    })
   }
 
   /** Whether a call may be accepted at once: there is room, and nobody waits before it. */
-  #hasRoomNow(bytes: number, count: number): boolean {
+  #hasRoomNow(bytes: number, count: number, me?: symbol): boolean {
     const limit = this.#parts.config.frameBytesMax
     if (bytes > limit) throw tooLargeError(count > 1 ? 'BATCH_TOO_LARGE' : 'VALUE_TOO_LARGE', bytes, limit)
-    return this.#queue.length === 0 && this.#fits(bytes, count)
+    const isFirst = this.#turn === undefined ? this.#queue.length === 0 : this.#turn === me
+    return isFirst && this.#fits(bytes, count)
   }
 
   #fits(bytes: number, count: number): boolean {

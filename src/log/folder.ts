@@ -67,7 +67,7 @@ export class LogFolder {
   /** Makes a file of zeros under a temporary name and syncs it. */
   async makeBlank(bytes: number, name: string = SPARE): Promise<Blank> {
     const path = join(this.path, name)
-    const file = await this.fs.open(path, 'create')
+    const file = await this.#create(path)
     try {
       for (let at = 0; at < bytes; at += ZEROS.length) {
         await writeFully(file, ZEROS.subarray(0, Math.min(ZEROS.length, bytes - at)), at)
@@ -100,6 +100,17 @@ export class LogFolder {
   async remove(path: string): Promise<void> {
     await this.fs.unlink(path)
     await this.fs.syncFolder(this.path)
+  }
+
+  async #create(path: string): Promise<File> {
+    try {
+      return await this.fs.open(path, 'create')
+    } catch (error) {
+      if (systemCode(error) !== 'EEXIST') throw error
+      // Left by an attempt that could not even remove it.
+      await this.fs.unlink(path)
+      return this.fs.open(path, 'create')
+    }
   }
 
   async #names(): Promise<string[]> {

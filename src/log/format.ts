@@ -148,6 +148,14 @@ export function encodeFrameHeader(frame: Buffer, header: Omit<FrameHeader, 'crc'
   return crc
 }
 
+/** Whether the bytes at `offset` are a header, of whatever type, of this segment and place. */
+export function isFrameHeaderOf(bytes: Buffer, offset: number, salt: number, position: number): boolean {
+  if (offset + FRAME_HEADER_BYTES > bytes.length || bytes.readUInt32LE(offset) !== FRAME_MAGIC) return false
+  const copy = bytes.subarray(offset, offset + FRAME_HEADER_BYTES)
+  if (copy.readUInt32LE(FRAME_HEADER_BYTES - 4) !== crc32(copy.subarray(0, FRAME_HEADER_BYTES - 4))) return false
+  return copy.readUInt32LE(88) === salt && readUint64(copy, 16) === position
+}
+
 /** The header at `offset`, if its magic and its CRC are right; `undefined` otherwise. Place and chain are not looked at. */
 export function decodeFrameHeader(bytes: Buffer, offset: number): FrameHeader | undefined {
   if (offset + FRAME_HEADER_BYTES > bytes.length || bytes.readUInt32LE(offset) !== FRAME_MAGIC) return undefined

@@ -253,12 +253,26 @@ export class Log {
     await this.#makingSpare
   }
 
-  /** Closes the files. What is in the log stays there. */
-  async close(): Promise<void> {
+  /** Resolves once no spare is being made. */
+  async idle(): Promise<void> {
     await Promise.allSettled([this.#makingSpare])
-    const files = [...this.#segments.map(segment => segment.file), ...(this.#spare ? [this.#spare.file] : [])]
+  }
+
+  /** Lets go of the spare, so that its name is free. No frame may be written any more. */
+  async closeSpare(): Promise<void> {
+    await this.idle()
+    const spare = this.#spare
+    this.#spare = undefined
+    await Promise.allSettled([spare?.file.close()])
+  }
+
+  /** Closes the files, each once its readers are gone. What is in the log stays there. */
+  async close(): Promise<void> {
+    await this.closeSpare()
+    const segments = this.#segments
     this.#segments = []
-    await Promise.allSettled(files.map(file => file.close()))
+    for (const segment of segments) segment.released = true
+    await Promise.allSettled(segments.filter(each => each.pins === 0).map(each => each.file.close()))
   }
 
   get #active(): Segment {

@@ -11,6 +11,7 @@ import {
   decodeFrameHeader,
   type FrameHeader,
   frameBytes,
+  isFrameHeaderOf,
   SECTOR_BYTES,
   SEGMENT_HEADER_BYTES,
 } from './format.js'
@@ -102,7 +103,10 @@ export class SegmentReader {
 
   #endAsFixed(): Found {
     if (this.#chain !== undefined && this.#chain !== this.#fixedEnd?.chain) {
-      throw this.#corrupt(this.#position - this.#ref.base, 'the chain does not lead to the next segment')
+      throw this.#corrupt(
+        this.#position - this.#ref.base + SEGMENT_HEADER_BYTES,
+        'the chain does not lead to the next segment',
+      )
     }
     return { kind: 'end' }
   }
@@ -149,8 +153,8 @@ export class SegmentReader {
       if (!chunk.equals(ZEROS.subarray(0, chunk.length))) {
         for (let block = 0; block < chunk.length; block += BLOCK_BYTES) {
           const position = at + block - SEGMENT_HEADER_BYTES + this.#ref.base
-          const header = at + block === offset ? undefined : decodeFrameHeader(chunk, block)
-          if (header !== undefined && header.salt === this.#ref.salt && header.position === position) {
+          // Not decoded: these bytes may be part of a value, and look like a header of any type.
+          if (at + block !== offset && isFrameHeaderOf(chunk, block, this.#ref.salt, position)) {
             throw this.#corrupt(offset, `a frame is damaged and a later one, at byte ${at + block}, is whole`)
           }
         }

@@ -64,6 +64,11 @@ export class LossBudget {
     return this.#open.writes === 0 ? undefined : this.#open.since + this.max.ms * FLUSH_AT
   }
 
+  /** When the bound of what is in the frame that is being written ends, on the monotonic clock. */
+  get framedUntil(): number | undefined {
+    return this.#framed.writes === 0 ? undefined : this.#framed.since + this.max.ms
+  }
+
   /** Everything acknowledged so far is in the frame that is being written. */
   framed(): void {
     // After a failed frame its writes are still at risk when the next one takes them along.

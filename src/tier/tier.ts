@@ -68,13 +68,15 @@ export class Tier {
       else this.#hold(entry)
       entry.visited = true
     }
-    if (entry.state === EntryState.clean) {
-      this.#unstoredCount += 1
-      this.#unstored.add(key, this.#unstoredCount)
-    }
+    const wasClean = entry.state === EntryState.clean
     if (entry.state !== EntryState.dirty) {
       entry.state = EntryState.dirty
       this.#dirty.push(entry)
+    }
+    if (wasClean) {
+      this.#unstoredCount += 1
+      // Behind the change of state: the index may tidy itself now, and asks each key whether it is still wanted.
+      this.#unstored.add(key, this.#unstoredCount)
     }
     this.#shrink(HAND_STEPS)
     return entry

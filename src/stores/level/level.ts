@@ -32,6 +32,7 @@ import { nodeFileSystem } from '../../io/node-file-system.js'
 import type { Change, DataStore, Mark, Page, StoreCapabilities, StoredEntry, StoreIdentity } from '../data-store.js'
 import { prepareFolder } from './folder.js'
 import { levelError } from './level-errors.js'
+import { findLevelLogDamage } from './level-log.js'
 import { decodeIdentity, decodeMark, encodeIdentity, encodeMark } from './metadata.js'
 
 export interface LevelStoreOptions {
@@ -54,6 +55,12 @@ export interface LevelStoreOptions {
    * @defaultValue true
    */
   createIfMissing?: boolean
+  /**
+   * Another thread of this process has the folder open: LevelDB's log is being written, and was checked by that one.
+   *
+   * @defaultValue false
+   */
+  isShared?: boolean
 }
 
 type Database = ClassicLevel<Buffer, Buffer>
@@ -87,6 +94,7 @@ export async function openLevelStore(folder: string, options: LevelStoreOptions 
     const path = await realpath(folder)
     claim(path)
     try {
+      if (options.isShared !== true) await refuseDamagedLog(path)
       return await open(path, createIfMissing, options)
     } catch (error) {
       openHere.delete(path)
@@ -95,6 +103,16 @@ export async function openLevelStore(folder: string, options: LevelStoreOptions 
   } catch (error) {
     throw levelError(`The store in ${folder} cannot be opened`, error)
   }
+}
+
+/** LevelDB would drop a damaged record of its own log without a word, and keep the mark that says it is there. */
+async function refuseDamagedLog(path: string): Promise<void> {
+  const [damage] = await findLevelLogDamage(path)
+  if (damage === undefined) return
+  throw new AgentMemoryError('STORE_CORRUPT', {
+    message: `LevelDB's log ${damage.file} in ${path} is damaged at byte ${damage.offset}`,
+    next: 'Restore the folder from a backup, or run "npx holdfast repair" to save what is intact into a copy',
+  })
 }
 
 async function open(path: string, createIfMissing: boolean, options: LevelStoreOptions): Promise<DataStore> {

@@ -1,0 +1,83 @@
+/** What the commands print, and the codes that they end with: text for people, or one JSON object with `--json`. */
+import { AgentMemoryError, systemCode, WrongCallError } from '../core/errors.js'
+
+/** How a command has ended. docs/cli.md says the same. */
+export const ExitCode = { fine: 0, problems: 1, usage: 2, notOpened: 3, ownedElsewhere: 4 } as const
+export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode]
+
+export interface OutputOptions {
+  json?: boolean
+}
+
+export interface RepairOptions extends OutputOptions {
+  to?: string
+  yes?: boolean
+}
+
+/** Prints the result: as text, made only if it is wanted, or as JSON. */
+export function printResult(options: OutputOptions, result: object, text: () => string): void {
+  process.stdout.write(`${options.json === true ? JSON.stringify(result, undefined, 2) : text()}\n`)
+}
+
+/** Prints an error, on stderr or as JSON on stdout, and says which exit code it is. An error that is a bug is thrown. */
+export function printError(json: boolean, cause: unknown): ExitCode {
+  const error = systemCode(cause) === undefined || isOurs(cause) ? cause : systemError(cause)
+  if (!isOurs(error)) throw error
+  const { code, next } = error
+  const end = `. ${next}`
+  const message = error.message.endsWith(end) ? error.message.slice(0, -end.length) : error.message
+  if (json) process.stdout.write(`${JSON.stringify({ ok: false, error: { code, message, next } }, undefined, 2)}\n`)
+  else process.stderr.write(`${code}: ${message}. ${next}\n`)
+  if (error instanceof WrongCallError) return ExitCode.usage
+  return code === 'OWNED_ELSEWHERE' ? ExitCode.ownedElsewhere : ExitCode.notOpened
+}
+
+function isOurs(error: unknown): error is AgentMemoryError | WrongCallError {
+  return error instanceof AgentMemoryError || error instanceof WrongCallError
+}
+
+function systemError(cause: unknown): AgentMemoryError {
+  return new AgentMemoryError('IO_ERROR', {
+    message: `The system answered: ${cause instanceof Error ? cause.message : String(cause)}`,
+    next: 'Look at the disk and at the rights of the folder',
+    cause,
+  })
+}
+
+/** Lines of a name and what there is to say of it, in two columns. */
+export function rows(pairs: readonly (readonly [name: string, text: string | undefined])[]): string {
+  const shown = pairs.filter(([, text]) => text !== undefined)
+  const width = Math.max(...shown.map(([name]) => name.length))
+  return shown.map(([name, text]) => `${name.padEnd(width)}  ${text}`).join('\n')
+}
+
+export function bytesText(bytes: number): string {
+  const units = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB']
+  const power = bytes < 1024 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(bytes) / 10))
+  const amount = bytes / 1024 ** power
+  return `${power === 0 || Number.isInteger(amount) ? amount : amount.toFixed(1)} ${units[power]}`
+}
+
+/** A number of things: `1 frame`, `2 frames`. */
+export function countText(count: number, one: string, many = `${one}s`): string {
+  return `${count.toLocaleString('en-US')} ${count === 1 ? one : many}`
+}
+
+/** A line on stderr that says how far a long command is, if a person watches. */
+export class Progress {
+  readonly #isShown = process.stderr.isTTY === true
+  #shownAt = 0
+
+  readonly show = (what: 'log' | 'store', done: number, total: number | undefined): void => {
+    const now = performance.now()
+    if (!this.#isShown || now - this.#shownAt < 100) return
+    this.#shownAt = now
+    const text = total === undefined ? countText(done, 'entry', 'entries') : `${bytesText(done)} of ${bytesText(total)}`
+    process.stderr.write(`\r\x1b[2K${what}: ${text}`)
+  }
+
+  /** Takes the line away. */
+  clear(): void {
+    if (this.#isShown && this.#shownAt > 0) process.stderr.write('\r\x1b[2K')
+  }
+}

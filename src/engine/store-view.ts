@@ -1,0 +1,137 @@
+/**
+ * A data store of a memory that nobody has open, for reading only.
+ *
+ * LevelDB cannot be opened without writing: it replays its log into new tables, starts another manifest and removes what
+ * it does not need. So it is given a folder of its own, with copies of the small files that it replaces and links to the
+ * tables, which it never changes. What it makes or removes there leaves the memory as it was.
+ */
+import { copyFile, mkdtemp, readdir, rm, symlink } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { decodeStoredValue, type StoredValue } from '../codec/stored-value.js'
+import { AgentMemoryError, systemCode } from '../core/errors.js'
+import { afterPrefix, type EncodedKey } from '../core/key.js'
+import { withoutNext } from '../log/candidates.js'
+import type { DataStore, Mark, StoredEntry, StoreIdentity } from '../stores/data-store.js'
+import { openLevelStore } from '../stores/level/level.js'
+
+const TABLE = /\.(ldb|sst)$/
+const NEEDED = /^(CURRENT|MANIFEST-\d+|\d+\.(log|ldb|sst))$/
+
+// Pages are counted in entries, and entries may be of any size: the next page is as long as the last one suggests.
+const PAGE_BYTES = 8 << 20
+const PAGE_ENTRIES_MAX = 4096
+const FIRST_PAGE_ENTRIES = 64
+
+/** An entry of a store, checked. */
+export interface CheckedEntry {
+  key: EncodedKey
+  bytes: Buffer
+  stored: StoredValue | undefined
+  /** Why it cannot be read. */
+  damage: AgentMemoryError | undefined
+}
+
+export class StoreView {
+  readonly #store: DataStore
+  readonly #folder: string
+  readonly #copy: string
+
+  constructor(store: DataStore, folder: string, copy: string) {
+    this.#store = store
+    this.#folder = folder
+    this.#copy = copy
+  }
+
+  mark(): Promise<Mark> {
+    return this.#named(this.#store.mark())
+  }
+
+  identity(): Promise<StoreIdentity | undefined> {
+    return this.#named(this.#store.identity())
+  }
+
+  /** All entries in the order of their keys, each checked, page by page. Throws where LevelDB cannot go on. */
+  async *pages(): AsyncGenerator<CheckedEntry[]> {
+    let limit = FIRST_PAGE_ENTRIES
+    // No byte of UTF-8 is FF, so this is behind every key.
+    const range = { from: '', to: afterPrefix('\xff'), reverse: false }
+    for (;;) {
+      const entries = await this.#named(this.#store.page({ ...range, limit }))
+      if (entries.length > 0) yield entries.map(checked)
+      if (entries.length < limit) return
+      const bytes = entries.reduce((sum, { value }) => sum + value.length, 0)
+      limit = Math.max(1, Math.min(PAGE_ENTRIES_MAX, Math.floor((PAGE_BYTES * entries.length) / Math.max(1, bytes))))
+      range.from = `${entries.at(-1)!.key}\0`
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#store.close()
+    await rm(this.#copy, { recursive: true, force: true })
+  }
+
+  async #named<T>(call: Promise<T>): Promise<T> {
+    try {
+      return await call
+    } catch (error) {
+      throw inPlace(error, this.#copy, this.#folder)
+    }
+  }
+}
+
+/** Opens the LevelDB store in `folder` for reading. STORE_LOST, STORE_CORRUPT, STORE_DOWN as `openLevelStore`. */
+export async function openStoreView(folder: string): Promise<StoreView> {
+  const copy = await mkdtemp(join(tmpdir(), 'holdfast-view-'))
+  try {
+    await linkInto(folder, copy)
+    return new StoreView(await openLevelStore(copy, { createIfMissing: false }), folder, copy)
+  } catch (error) {
+    await rm(copy, { recursive: true, force: true })
+    throw inPlace(error, copy, folder)
+  }
+}
+
+function checked({ key, value }: StoredEntry): CheckedEntry {
+  try {
+    return { key, bytes: value, stored: decodeStoredValue(key, value), damage: undefined }
+  } catch (error) {
+    if (!(error instanceof AgentMemoryError) || error.code !== 'STORE_CORRUPT') throw error
+    return { key, bytes: value, stored: undefined, damage: error }
+  }
+}
+
+async function linkInto(folder: string, copy: string): Promise<void> {
+  for (const name of await namesIn(folder)) {
+    if (!NEEDED.test(name)) continue
+    const [from, to] = [join(folder, name), join(copy, name)]
+    if (!TABLE.test(name) || !(await linked(from, to))) await copyFile(from, to)
+  }
+}
+
+/** No folder is no database, which the store says itself. */
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder)
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return []
+    throw error
+  }
+}
+
+/** Windows lets only some users make links. */
+async function linked(from: string, to: string): Promise<boolean> {
+  try {
+    await symlink(from, to)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** An error that names the real folder, not that of the view. */
+function inPlace(error: unknown, copy: string, folder: string): unknown {
+  if (!(error instanceof AgentMemoryError) || !error.message.includes(copy)) return error
+  const message = withoutNext(error).replaceAll(copy, folder)
+  return new AgentMemoryError(error.code, { message, next: error.next, cause: error })
+}

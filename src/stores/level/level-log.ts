@@ -1,0 +1,89 @@
+/**
+ * Checks LevelDB's own log, which LevelDB does not: a damaged record in it is dropped at the next open without a word,
+ * with all that stands behind it in its block, while the store's mark, in a later record, says that everything is there.
+ *
+ * Its format (google/leveldb: doc/log_format.md): blocks of 32 KiB; in them records of a masked CRC-32C, a length, a
+ * type and data; a batch is one record, or a first, middle ones and a last.
+ */
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { systemCode } from '../../core/errors.js'
+
+const BLOCK_BYTES = 32 * 1024
+const HEADER_BYTES = 7
+const FULL = 1
+const FIRST = 2
+const LAST = 4
+const MASK_DELTA = 0xa282ead8
+
+export interface LevelLogDamage {
+  file: string
+  offset: number
+}
+
+/** The first damaged place of each of LevelDB's logs in a folder. What a crash cut short at the end is none. */
+export async function findLevelLogDamage(folder: string): Promise<LevelLogDamage[]> {
+  const found: LevelLogDamage[] = []
+  for (const file of (await namesIn(folder)).filter(name => /^\d+\.log$/.test(name)).sort()) {
+    const offset = damagedAt(await readFile(join(folder, file)))
+    if (offset !== undefined) found.push({ file, offset })
+  }
+  return found
+}
+
+/**
+ * Where a log is damaged. Each batch is synced before the next one is written, so only a batch that starts behind a bad
+ * place proves that the place was whole once; without one it is a torn tail.
+ */
+function damagedAt(log: Buffer): number | undefined {
+  let bad: number | undefined
+  for (let at = 0; at < log.length; ) {
+    const left = BLOCK_BYTES - (at % BLOCK_BYTES)
+    const type = left < HEADER_BYTES ? undefined : typeAt(log, at, left)
+    if (type === undefined) {
+      // A block may end in up to six bytes that no record fits.
+      if (left >= HEADER_BYTES) bad ??= at
+      at += left
+      continue
+    }
+    if (bad !== undefined && (type === FULL || type === FIRST)) return bad
+    at += HEADER_BYTES + log.readUInt16LE(at + 4)
+  }
+  return undefined
+}
+
+/** The type of the record at an offset, if it is whole and lies within its block. */
+function typeAt(log: Buffer, at: number, left: number): number | undefined {
+  if (at + HEADER_BYTES > log.length) return undefined
+  const end = at + HEADER_BYTES + log.readUInt16LE(at + 4)
+  const type = log[at + 6]!
+  if (type < FULL || type > LAST || end > log.length || end - at > left) return undefined
+  return masked(crc32c(log, at + 6, end)) === log.readUInt32LE(at) ? type : undefined
+}
+
+function masked(crc: number): number {
+  return (((crc >>> 15) | (crc << 17)) + MASK_DELTA) >>> 0
+}
+
+const TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
+  let crc = byte
+  for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0x82f63b78 : crc >>> 1
+  return crc >>> 0
+})
+
+/** CRC-32C, which Node.js has no function for. */
+function crc32c(bytes: Buffer, start: number, end: number): number {
+  let crc = 0xffffffff
+  for (let at = start; at < end; at++) crc = TABLE[(crc ^ bytes[at]!) & 0xff]! ^ (crc >>> 8)
+  return (crc ^ 0xffffffff) >>> 0
+}
+
+/** No folder has no logs: that the store is missing is told elsewhere. */
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder)
+  } catch (error) {
+    if (systemCode(error) === 'ENOENT') return []
+    throw error
+  }
+}
