@@ -262,7 +262,8 @@ export class MemoryMap<V = unknown, K extends Key = Key> {
     checkObject(options, 'entries', RANGE_KEYS)
     const { prefix, gt, gte, lt, lte, reverse = false } = options
     const lead = prefix === undefined ? this.#prefix : this.#prefix + encodeKey(prefix)
-    let from = lead
+    // What leads every key of a scope may be a key itself, outside of the scope.
+    let from = prefix === undefined ? `${lead}\0` : lead
     let to = afterPrefix(lead)
     // The first key behind another one, in byte order, is that one with a zero byte.
     if (gte !== undefined) from = later(from, this.#encode(gte))

@@ -34,7 +34,7 @@ async function answer({ id, run }: WorkerRequest): Promise<void> {
     }
     store ??= await openLevelStore((workerData as { folder: string }).folder, {
       createIfMissing: false,
-      isShared: true,
+      checkLog: false,
     })
     const result = await runCheckpoint(nodeFileSystem, store, run)
     port.postMessage({ id, result } satisfies WorkerReply)

@@ -9,7 +9,7 @@ import type { Mark } from '../stores/data-store.js'
 import type { Tier } from '../tier/tier.js'
 import { type EngineConfig, PRESSED_RUN_LIMITS, RUN_LIMITS } from './config.js'
 import type { Events } from './events.js'
-import { storeDownError } from './failures.js'
+import { failedError, storeDownError } from './failures.js'
 import type { Flusher, LoggedFrame, Waiter } from './flush.js'
 import type { StoreKeeper } from './store-keeper.js'
 
@@ -223,12 +223,13 @@ export class Checkpointer {
         this.#parts.events.emit('checkpoint', { lsn: result.mark.appliedLsn, entries, bytes, durationMs })
       } catch (error) {
         // The keeper has told of a store that is down, and tells when it is up again. Anything else is the log's.
-        if (!this.#parts.keeper.isDown) {
+        const { isDown, downError } = this.#parts.keeper
+        if (!isDown) {
           // It would fail again at once, and for ever: `resume` comes with a new log.
           this.#paused = true
           this.#parts.onLogError(error)
         }
-        this.#dismissImpatient(error)
+        this.#dismissImpatient(isDown ? storeDownError(downError) : failedError(error))
         this.#parts.onRoom()
         return
       }

@@ -102,7 +102,8 @@ export class Engine {
       const keeper = new StoreKeeper(store, config, events, recovered.identity)
       return new Engine(config, events, lock, tier, keeper, recovered, report, folderKind)
     } catch (error) {
-      await lock?.release()
+      // What came first is told; a lock whose file does not close ends with the process.
+      await Promise.allSettled([lock?.release()])
       throw folderError(folder, error)
     }
   }
@@ -223,9 +224,13 @@ export class Engine {
   reopen(): Promise<void> {
     this.checkOpen()
     if (this.#state === 'open') return Promise.resolve()
-    this.#reopening ??= this.#reopen().finally(() => {
-      this.#reopening = undefined
-    })
+    this.#reopening ??= this.#reopen()
+      .catch((error: unknown) => {
+        throw folderError(this.config.folder, error)
+      })
+      .finally(() => {
+        this.#reopening = undefined
+      })
     return this.#reopening
   }
 
@@ -292,7 +297,7 @@ export class Engine {
     // A file under a call that hangs must not be closed: its number might be given to another file meanwhile.
     if (isIdle) await this.#log.close()
     // Nor may anybody else own the folder while a call hangs that may yet rename a file in it.
-    if (isIdle) await this.#lock.release()
+    if (isIdle) await Promise.allSettled([this.#lock.release()])
     else
       void idle
         .then(() => this.#log.close())

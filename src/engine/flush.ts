@@ -160,7 +160,8 @@ export class Flusher {
   /** Writes the frame that says the log was closed, if everything accepted has been synced. */
   async writeCloseFrame(): Promise<void> {
     const isIdle = this.#inFlight === undefined && !this.#isMakingRoom && this.#parts.tier.dirtyCount === 0
-    if (!isIdle || this.#log.failed || !this.#log.fits(0)) return
+    if (!isIdle || this.#log.failed) return
+    if (!this.#log.fits(0)) await this.#log.makeRoom(0)
     this.#log.builder.begin(0)
     await this.#log.append(this.#log.seal(FrameType.close, this.#lsns(), this.#mark))
   }
@@ -261,9 +262,9 @@ export class Flusher {
     for (const { framedUntil, max } of this.#parts.budgets) {
       if (framedUntil === undefined) continue
       const ms = Math.max(0, framedUntil - clock.monotonicMs())
-      const tell = () =>
-        events.emit('overrun', { maxLossMs: max.ms, ms: Math.max(0, clock.monotonicMs() - framedUntil) })
-      timers.push(clock.afterIfAlive(ms, tell))
+      const tell = () => events.emit('overrun', { maxLossMs: max.ms, ms: clock.monotonicMs() - framedUntil })
+      // A little behind the bound, so that what is told is an overrun.
+      timers.push(clock.afterIfAlive(ms + 1, tell))
     }
     return timers
   }

@@ -38,7 +38,11 @@ export async function prepareFolder(fs: FileSystem, folder: string): Promise<voi
     await syncParents(fs, folder)
     return
   }
-  if (names.includes(IDENTITY)) return
+  if (names.includes(IDENTITY)) {
+    // Looked at before the lock's file is made: a folder of a newer format is left as it is.
+    await readIdentity(fs, folder)
+    return
+  }
   if (names.every(name => OURS_IN_CREATION.has(name))) {
     // A creation that was interrupted may have made folders whose names nobody has synced.
     await syncParents(fs, folder)

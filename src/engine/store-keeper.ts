@@ -87,7 +87,7 @@ export class StoreKeeper {
       })
     } catch (error) {
       this.#goDown(error)
-      throw error
+      throw this.#down ?? error
     }
   }
 

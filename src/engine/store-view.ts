@@ -85,7 +85,7 @@ export async function openStoreView(folder: string): Promise<StoreView> {
   const copy = await mkdtemp(join(tmpdir(), 'holdfast-view-'))
   try {
     await linkInto(folder, copy)
-    return new StoreView(await openLevelStore(copy, { createIfMissing: false }), folder, copy)
+    return new StoreView(await openLevelStore(copy, { createIfMissing: false, checkLog: false }), folder, copy)
   } catch (error) {
     await rm(copy, { recursive: true, force: true })
     throw inPlace(error, copy, folder)

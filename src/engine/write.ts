@@ -121,23 +121,26 @@ export class Writer {
   }
 
   async #write(writes: readonly Write[], durability: Durability, me: symbol): Promise<() => Promise<WriteResult>> {
+    let states: Map<EncodedKey, KeyState> | undefined
     for (;;) {
       this.#parts.checkWritable()
+      // What was read before a wait for room may serve still: reading again would cost the call its turn.
+      if (states === undefined || !areCurrent(states)) states = this.#heldStates(writes)
       // What the tier can tell costs no wait: then the call takes effect before it returns, as a single write does.
-      let states = this.#heldStates(writes)
       if (states === undefined) {
         this.#passTurn(me)
         states = await this.#readStates(writes)
       }
-      if (![...states.values()].every(state => state.isCurrent())) continue
-      const conflict = writes.find(write => !holds(write, states.get(write.key)))
+      if (!areCurrent(states)) continue
+      const known = states
+      const conflict = writes.find(write => !holds(write, known.get(write.key)))
       if (conflict !== undefined) {
-        const state = states.get(conflict.key)!
+        const state = known.get(conflict.key)!
         return () => this.#refuse(conflict, state, durability)
       }
       const contents = resolveContents(writes, states)
       // A function of the caller has run: it may have written the very key.
-      if (![...states.values()].every(state => state.isCurrent())) continue
+      if (!areCurrent(states)) continue
       const bytes = contents.map((content, index) => recordBytes(writes[index]!.key.length, content.value?.length ?? 0))
       const total = bytes.reduce((sum, each) => sum + each, 0)
       // Nothing may happen between the check above and the acceptance; so a call that has had to wait looks again.
@@ -358,6 +361,11 @@ class Acknowledgement implements WriteResult {
 function milestoneOf(durability: Durability): Milestone {
   // A write-back that its bound does not admit is accepted all the same, and acknowledged as write-ahead.
   return durability === 'write-back' ? 'log' : MILESTONE[durability]
+}
+
+function areCurrent(states: ReadonlyMap<EncodedKey, KeyState>): boolean {
+  for (const state of states.values()) if (!state.isCurrent()) return false
+  return true
 }
 
 function asksForState({ content, expected }: Write): boolean {

@@ -43,6 +43,7 @@ interface Segment extends SegmentRef {
   /** Readers that have the file open; it is closed once it is released and they are gone. */
   pins: number
   released: boolean
+  isClosed: boolean
 }
 
 /** A frame that is ready to be written. Its bytes are valid until the next frame is built. */
@@ -94,6 +95,7 @@ export class Log {
       sequence: segment.header.sequence,
       pins: 0,
       released: false,
+      isClosed: false,
     }))
   }
 
@@ -213,7 +215,7 @@ export class Log {
       return await readFrame(segment.file, segment, position)
     } finally {
       segment.pins -= 1
-      if (segment.released && segment.pins === 0) await segment.file.close()
+      await closeIfFree(segment)
     }
   }
 
@@ -238,9 +240,9 @@ export class Log {
   async release(): Promise<void> {
     while (this.canRelease) {
       const segment = this.#segments.shift()!
-      segment.released = true
       await this.#folder.remove(segment.path)
-      if (segment.pins === 0) await segment.file.close()
+      segment.released = true
+      await closeIfFree(segment)
     }
   }
 
@@ -272,7 +274,7 @@ export class Log {
     const segments = this.#segments
     this.#segments = []
     for (const segment of segments) segment.released = true
-    await Promise.allSettled(segments.filter(each => each.pins === 0).map(each => each.file.close()))
+    await Promise.allSettled(segments.map(closeIfFree))
   }
 
   get #active(): Segment {
@@ -355,6 +357,7 @@ export class Log {
       sequence: header.sequence,
       pins: 0,
       released: false,
+      isClosed: false,
     })
   }
 
@@ -404,6 +407,13 @@ export class Log {
   noteLastLsn(lsn: Lsn): void {
     this.#lastLsn = lsn
   }
+}
+
+/** Closes a released segment once nobody reads from it: who comes last does it. */
+async function closeIfFree(segment: Segment): Promise<void> {
+  if (!segment.released || segment.pins > 0 || segment.isClosed) return
+  segment.isClosed = true
+  await segment.file.close()
 }
 
 function blankFailed(bytes: number, cause: unknown): AgentMemoryError {

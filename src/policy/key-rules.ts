@@ -21,7 +21,8 @@ export class KeyRules {
   /** The durability that the rules give a key; `undefined` if none of them speaks of it. */
   durabilityOf(key: EncodedKey): Durability | undefined {
     for (const rule of this.#rules) {
-      if (key.startsWith(rule.prefix)) return rule.durability
+      // An escaped NUL goes on with FF: then the last segment is a longer one.
+      if (key.startsWith(rule.prefix) && key.charCodeAt(rule.prefix.length) !== 0xff) return rule.durability
     }
     return undefined
   }

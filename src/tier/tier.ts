@@ -129,6 +129,7 @@ export class Tier {
     for (const entry of entries) {
       if (entry.lsn <= lastLsn && entry.state === EntryState.framed) entry.state = EntryState.pending
     }
+    this.#shrink(entries.length + HAND_STEPS)
   }
 
   /** The frame of these entries could not be written: those that were not superseded are dirty again. */

@@ -56,11 +56,12 @@ export interface LevelStoreOptions {
    */
   createIfMissing?: boolean
   /**
-   * Another thread of this process has the folder open: LevelDB's log is being written, and was checked by that one.
+   * Refuse a database whose own log is damaged. Not for a second thread: the log is being written then, and the thread
+   * that opened it first has checked it.
    *
-   * @defaultValue false
+   * @defaultValue true
    */
-  isShared?: boolean
+  checkLog?: boolean
 }
 
 type Database = ClassicLevel<Buffer, Buffer>
@@ -94,7 +95,7 @@ export async function openLevelStore(folder: string, options: LevelStoreOptions 
     const path = await realpath(folder)
     claim(path)
     try {
-      if (options.isShared !== true) await refuseDamagedLog(path)
+      if (options.checkLog !== false) await refuseDamagedLog(path)
       return await open(path, createIfMissing, options)
     } catch (error) {
       openHere.delete(path)

@@ -1,0 +1,201 @@
+/**
+ * `prove kill`: real processes write to a real folder and are killed with SIGKILL at random moments. Each next process
+ * reports what it has found, which is judged by what the dead one had reported.
+ */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { AgentMemory } from '../src/index.js'
+import { type Random, randomBelow, seededRandom } from '../src/testing/random.js'
+import { type Call, type Content, History, judge } from './history.js'
+import type { Report } from './kill-child.js'
+import { BOUNDS, contentOf } from './shape.js'
+
+export interface KillOptions {
+  lives: number
+  seed: number
+  onProgress?(lives: number): void
+}
+
+export interface KillResult {
+  lives: number
+  /** Killed with accepted writes unanswered. */
+  killedWriting: number
+  killedOpening: number
+  accepted: number
+  acknowledged: number
+  unanswered: number
+  unansweredKept: number
+  /** Acknowledged as write-back, and lost within the bound. */
+  lostWriteBack: number
+  failures: { life: number; broken: string }[]
+  ms: number
+}
+
+const CHILD = fileURLToPath(new URL('./kill-child.js', import.meta.url))
+/** A life that says nothing for so long hangs. */
+const SILENCE_MS = 30_000
+const LIFE_MS_MIN = 20
+const LIFE_MS_RANGE = 230
+const KILLED_OPENING_SHARE = 0.1
+
+export async function proveKill(options: KillOptions): Promise<KillResult> {
+  const started = performance.now()
+  const folder = await mkdtemp(join(tmpdir(), 'holdfast-prove-'))
+  const prover = new KillProver(join(folder, 'memory'), options)
+  try {
+    await prover.run()
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+  return { ...prover.result, ms: performance.now() - started }
+}
+
+class KillProver {
+  readonly result: Omit<KillResult, 'ms'> = {
+    lives: 0,
+    killedWriting: 0,
+    killedOpening: 0,
+    accepted: 0,
+    acknowledged: 0,
+    unanswered: 0,
+    unansweredKept: 0,
+    lostWriteBack: 0,
+    failures: [],
+  }
+  readonly #folder: string
+  readonly #options: KillOptions
+  readonly #random: Random
+  #history = new History(BOUNDS)
+  /** Calls of the present life by their last LSN. */
+  #calls = new Map<number, Call>()
+
+  constructor(folder: string, options: KillOptions) {
+    this.#folder = folder
+    this.#options = options
+    this.#random = seededRandom(options.seed)
+  }
+
+  async run(): Promise<void> {
+    for (let life = 0; life < this.#options.lives && this.result.failures.length === 0; life++) {
+      await this.#live(life)
+      this.result.lives += 1
+      this.#options.onProgress?.(this.result.lives)
+    }
+    if (this.result.failures.length === 0) await this.#lookAtTheEnd()
+  }
+
+  async #live(life: number): Promise<void> {
+    const seed = this.#options.seed * 100_003 + life
+    const child = spawn(process.execPath, [CHILD, this.#folder, String(seed), String(life * 1_000_000)], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    const ended = endOf(child)
+    const isKilledOpening = this.#random() < KILLED_OPENING_SHARE
+    const lifeMs = LIFE_MS_MIN + randomBelow(this.#random, LIFE_MS_RANGE)
+    let hasOpened = false
+    let timer = setTimeout(() => child.kill('SIGKILL'), isKilledOpening ? lifeMs : SILENCE_MS)
+    for await (const line of createInterface({ input: child.stdout! })) {
+      const report = parse(line)
+      if (report === undefined) continue
+      this.#take(report, life)
+      if (!('found' in report) || isKilledOpening) continue
+      hasOpened = true
+      clearTimeout(timer)
+      timer = setTimeout(() => child.kill('SIGKILL'), lifeMs)
+    }
+    const { signal, errors } = await ended
+    clearTimeout(timer)
+    // Nothing but the kill ends a life.
+    if (signal !== 'SIGKILL') this.#fail(life, `the process ended by itself: ${errors.slice(0, 2000)}`)
+    else if (!hasOpened && !isKilledOpening) this.#fail(life, `opening took more than ${SILENCE_MS} ms: ${errors}`)
+    this.#afterDeath(hasOpened)
+  }
+
+  #take(report: Report, life: number): void {
+    const history = this.#history
+    if ('found' in report) {
+      const content: Content = new Map(report.found.map(([key, value, version]) => [key, { value, version }]))
+      this.#judge(content, report.lastLsn, life)
+    } else if ('intent' in report) history.issue(report.intent)
+    else if ('lsn' in report) this.#accepted(report.lsn)
+    else if ('refused' in report) history.refuseNewest()
+    else if ('reopened' in report) history.opened(report.reopened)
+    else if ('promised' in report) history.promised(report.promised)
+    else {
+      this.#accepted(report.acknowledged)
+      const call = this.#calls.get(report.acknowledged)
+      if (call === undefined) throw new Error(`LSN ${report.acknowledged} was acknowledged and never issued`)
+      history.acknowledged(call, report.reached, report.acknowledged)
+      this.result.acknowledged += 1
+    }
+  }
+
+  #accepted(lsn: number): void {
+    if (lsn <= this.#history.lastLsn) return
+    const before = this.#history.calls.length
+    this.#history.accepted(lsn)
+    for (const call of this.#history.calls.slice(before)) this.#calls.set(call.lastLsn, call)
+  }
+
+  #judge(content: Content, lastLsn: number, life: number): void {
+    const history = this.#history
+    const { kept, broken } = judge(history, history.moment(), content)
+    if (broken !== undefined) this.#fail(life, `found after the kill: ${broken}`)
+    const unanswered = history.calls.filter(call => call.ack === 0)
+    this.result.accepted += history.calls.length
+    this.result.unanswered += unanswered.length
+    this.result.unansweredKept += history.calls.slice(0, kept).filter(call => call.ack === 0).length
+    this.result.lostWriteBack += history.calls.slice(kept).filter(call => call.ack > 0).length
+    history.rebase(kept)
+    this.#calls.clear()
+    try {
+      history.opened(lastLsn)
+    } catch (error) {
+      this.#fail(life, String(error))
+    }
+  }
+
+  #afterDeath(hasOpened: boolean): void {
+    // An intent was reported, and the kill came before its LSN was.
+    this.#history.acceptWaiting()
+    if (!hasOpened) this.result.killedOpening += 1
+    else if (this.#history.calls.some(call => call.ack === 0)) this.result.killedWriting += 1
+  }
+
+  async #lookAtTheEnd(): Promise<void> {
+    const memory = await AgentMemory.open(this.#folder)
+    try {
+      this.#judge(await contentOf(memory), memory.status().lsn.accepted, this.result.lives)
+    } finally {
+      await memory.close()
+    }
+  }
+
+  #fail(life: number, broken: string): void {
+    this.result.failures.push({ life, broken })
+  }
+}
+
+function parse(line: string): Report | undefined {
+  try {
+    return JSON.parse(line) as Report
+  } catch {
+    // The kill came in the middle of a report: what it was about has not been done yet, or need not be known.
+    return undefined
+  }
+}
+
+async function endOf(child: ChildProcess): Promise<{ signal: NodeJS.Signals | null; errors: string }> {
+  let errors = ''
+  child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+    errors += text
+  })
+  return new Promise((resolve, reject) => {
+    child.on('error', reject)
+    child.on('exit', (_, signal) => resolve({ signal, errors }))
+  })
+}

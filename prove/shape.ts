@@ -1,0 +1,59 @@
+/** The maps, scopes and keys that the workloads write, and the values that say which write they are of. */
+import type { AgentMemory, Durability, Key, MapOptions, MaxLoss, MemoryMap } from '../src/index.js'
+import { type Random, randomBelow } from '../src/testing/random.js'
+import type { Bounds, Content, ModelWrite } from './history.js'
+
+export const MAX_LOSS: MaxLoss = { ms: 400, writes: 12, bytes: 16 * 1024 }
+export const COUNTER_LOSS: MaxLoss = { ms: 200, writes: 5, bytes: 4 * 1024 }
+export const BOUNDS: Bounds = { memory: MAX_LOSS, counters: COUNTER_LOSS }
+export const DURABILITIES: readonly Durability[] = ['write-back', 'write-ahead', 'write-through']
+const COUNTERS: MapOptions<string> = { durability: 'write-back', maxLoss: COUNTER_LOSS }
+const MAPS = { runs: undefined, notes: undefined, counters: COUNTERS }
+
+/** A map as a program sees it, and where its keys are in the model. */
+export interface Place {
+  map: MemoryMap<string, string>
+  prefix: string
+  budget: string
+}
+
+export function placesOf(memory: AgentMemory): Place[] {
+  return [
+    { map: memory.map('runs'), prefix: 'runs/', budget: 'memory' },
+    { map: memory.map('notes'), prefix: 'notes/', budget: 'memory' },
+    { map: memory.scope('acme').map('notes'), prefix: 'notes/acme/', budget: 'memory' },
+    { map: memory.scope('acme', 'bot').map('runs'), prefix: 'runs/acme/bot/', budget: 'memory' },
+    { map: memory.map<string, string>('counters', COUNTERS), prefix: 'counters/', budget: 'counters' },
+  ]
+}
+
+/** Everything in the memory, as its public API shows it. */
+export async function contentOf(memory: AgentMemory): Promise<Content> {
+  const content: Content = new Map()
+  for (const [name, options] of Object.entries(MAPS)) {
+    for await (const { key, value, version } of memory.map<string, Key>(name, options as MapOptions).entries()) {
+      content.set(`${name}/${typeof key === 'string' ? key : key.join('/')}`, { value, version })
+    }
+  }
+  return content
+}
+
+export function modelWrite(place: Place, key: string, value: string | undefined): ModelWrite {
+  return { key: place.prefix + key, value, budget: place.budget }
+}
+
+/** Few keys, so that they are met again by writes of other durabilities. */
+export function randomKey(random: Random): string {
+  return `k${randomBelow(random, 8)}`
+}
+
+/** A value that no other write has. Mostly short; now and then it takes blocks, or most of a segment. */
+export function valueFor(serial: number, random: Random): string {
+  const choice = random()
+  const bytes = choice < 0.85 ? randomBelow(random, 60) : choice < 0.97 ? randomBelow(random, 6000) : 25_000
+  return `${serial}:${'x'.repeat(bytes)}`
+}
+
+export function pick<T>(items: readonly T[], random: Random): T {
+  return items[randomBelow(random, items.length)]!
+}

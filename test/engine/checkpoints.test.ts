@@ -1,0 +1,145 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { contentOf, FOLDER, openOn, settles, simulated, until } from './simulated.js'
+
+test('after a kill, a checkpoint and a close of a memory that the store has whole come to an end', async () => {
+  const { memory, disk } = await simulated()
+  await memory.map('m').set('k', 1)
+  await memory.checkpoint()
+
+  const reopened = await openOn(disk.clone())
+
+  assert.equal(await settles(reopened.checkpoint()), true, 'checkpoint')
+  const close = reopened.close()
+  assert.equal(await settles(close), true, 'close')
+  assert.equal((await close).inLog, 0)
+})
+
+test('the same for a memory that was killed before its first write', async () => {
+  const { disk } = await simulated()
+
+  const reopened = await openOn(disk.clone())
+
+  assert.equal(await settles(reopened.checkpoint()), true, 'checkpoint')
+  assert.equal(await settles(reopened.close()), true, 'close')
+})
+
+test('the same where the log was lost and the memory went on without it', async () => {
+  const { memory, disk } = await simulated()
+  await memory.map('m').set('k', 1)
+  await memory.close()
+  for (const name of await disk.list(`${FOLDER}/log`)) await disk.unlink(`${FOLDER}/log/${name}`)
+
+  const reopened = await openOn(disk.clone(), { onLogLost: 'proceed' })
+
+  assert.equal(await reopened.map('m').get('k'), 1)
+  assert.equal(await settles(reopened.checkpoint()), true, 'checkpoint')
+  assert.equal(await settles(reopened.close()), true, 'close')
+})
+
+test('opening and closing again and again, with nothing written, takes no more room each time', async () => {
+  const first = await simulated()
+  await first.memory.map('m').set('k', 1)
+  await first.memory.close()
+  for (let round = 0; round < 12; round++) await (await openOn(first.disk)).close()
+
+  const segments = (await first.disk.list(`${FOLDER}/log`)).filter(name => name.endsWith('.log'))
+
+  assert.ok(segments.length <= 3, `${segments.length} segments`)
+})
+
+test('killing and opening again and again, with nothing written, takes no more room each time', async () => {
+  let { disk, memory } = await simulated()
+  await memory.map('m').set('k', 1)
+  for (let round = 0; round < 12; round++) {
+    disk = disk.clone()
+    memory = await openOn(disk)
+    assert.equal(await settles(memory.checkpoint()), true, `round ${round}`)
+  }
+
+  const segments = (await disk.list(`${FOLDER}/log`)).filter(name => name.endsWith('.log'))
+  assert.ok(segments.length <= 3, `${segments.length} segments`)
+})
+
+test('a clean close leaves no gap in the LSNs, also when the last segment is exactly full', async () => {
+  const { memory, disk } = await simulated()
+  const map = memory.map<number>('m')
+  // 64 KiB are a header page and fifteen frames of a block.
+  for (let index = 0; index < 15; index++) await map.set('k', index)
+  const { lsn } = await map.set('k', 15)
+  await memory.close()
+
+  for (const [writes, from] of [
+    [15, lsn],
+    [14, lsn + 15],
+    [15, lsn + 29],
+  ] as const) {
+    const reopened = await openOn(disk)
+    assert.equal(reopened.status().recovery.cleanClose, true)
+    for (let index = 1; index <= writes; index++) {
+      assert.equal((await reopened.map('m').set('k', index)).lsn, from + index)
+    }
+    await reopened.close()
+  }
+})
+
+test('after a crash LSNs start above every one that may have been handed out', async () => {
+  const { memory, disk } = await simulated({ durability: 'write-back' })
+  const map = memory.map('m')
+  let highest = 0
+  for (let index = 0; index < 100; index++) highest = (await map.set('k', index)).lsn
+
+  const reopened = await openOn(disk.crash(Math.random, { kind: 'nothing' }))
+
+  assert.ok((await reopened.map('m').set('k', 0, { durability: 'write-ahead' })).lsn > highest)
+  assert.equal(reopened.status().recovery.cleanClose, false)
+})
+
+test('segments that the store has for sure go, and what remains is enough', async () => {
+  const { memory, disk } = await simulated()
+  const map = memory.map<string>('m')
+  for (let index = 0; index < 60; index++) await map.set(`k${index}`, 'x'.repeat(3000))
+  const before = memory.status().log.segments
+
+  await memory.checkpoint()
+  await until(() => memory.status().log.segments <= 2, 'segments are released')
+
+  assert.ok(before > 3)
+  const reopened = await openOn(disk.clone())
+  assert.equal(Object.keys(await contentOf(reopened.map('m'))).length, 60)
+})
+
+test('a checkpoint runs by its timer, without anybody asking', async () => {
+  const { memory, clock } = await simulated({ checkpointMs: 5000 })
+  const { lsn } = await memory.map('m').set('k', 1)
+  assert.ok(memory.status().lsn.inStore < lsn)
+
+  clock.advance(5000)
+
+  await until(() => memory.status().lsn.inStore === lsn, 'the store has it')
+})
+
+test('a write-through presses the checkpoint on and brings what came before it along', async () => {
+  const { memory } = await simulated()
+  const map = memory.map('m')
+  const before = await map.set('a', 1, { durability: 'write-back' })
+
+  const { reached, lsn } = await map.set('b', 2, { durability: 'write-through' })
+
+  assert.equal(reached, 'store')
+  assert.ok(memory.status().lsn.inStore >= lsn && lsn > before.lsn)
+})
+
+test('with a store whose commits are not durable by themselves, a write-through survives a power cut', async () => {
+  const { journalStore } = await import('./simulated.js')
+  const { SimulatedDisk } = await import('../../src/testing/simulated-disk.js')
+  const disk = new SimulatedDisk()
+  const memory = await openOn(disk, { store: journalStore(disk, false) })
+  await memory.map('m').set('k', 1, { durability: 'write-through' })
+  const after = disk.crash(Math.random, { kind: 'nothing' })
+  for (const name of await after.list(`${FOLDER}/log`)) await after.unlink(`${FOLDER}/log/${name}`)
+
+  const reopened = await openOn(after, { store: journalStore(after, false), onLogLost: 'proceed' })
+
+  assert.equal(await reopened.map('m').get('k'), 1)
+})
