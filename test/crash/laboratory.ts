@@ -24,8 +24,8 @@ export class Laboratory {
   readonly clock = new LabClock()
   /** While it is set, the store neither opens nor commits nor answers. */
   storeFault: Error | undefined
-  /** How many of its commits have been tried. */
-  applies = 0
+  /** While it is set, the store cannot force to the disk what it has committed. */
+  flushFault: Error | undefined
 
   constructor(disk = new SimulatedDisk()) {
     this.disk = disk
@@ -82,12 +82,12 @@ export class Laboratory {
       get: failing(key => store.get(key)),
       getMany: failing(keys => store.getMany(keys)),
       page: failing(page => store.page(page)),
-      apply: failing((changes, mark) => {
-        this.applies += 1
-        return store.apply(changes, mark)
-      }),
+      apply: failing((changes, mark) => store.apply(changes, mark)),
       flushedLsn: () => store.flushedLsn(),
-      flush: () => store.flush(),
+      flush: async () => {
+        if (this.flushFault !== undefined) throw this.flushFault
+        await store.flush()
+      },
       close: () => store.close(),
     }
   }

@@ -27,6 +27,24 @@ test('a store that fails once goes down, comes up by itself, and has everything 
   assert.deepEqual(await allOf(await lab.powerCut().open()), { a: 1, b: 2 })
 })
 
+test('a store that cannot flush is down, a checkpoint says so, and nothing is lost', async () => {
+  const { lab, memory, events } = await openedLaboratory()
+  await memory.map('runs').set('a', 1)
+  lab.flushFault = DOWN
+
+  assert.equal(await outcome(lab.until(memory.checkpoint())), 'STORE_DOWN')
+  assert.equal(memory.status().store.state, 'down')
+  lab.clock.advance(10_000)
+  await turns(5)
+  assert.equal(memory.status().store.state, 'down')
+  lab.flushFault = undefined
+  await lab.until(storeIsUp(memory))
+  await lab.until(memory.checkpoint())
+
+  assert.deepEqual(events, ['storeDown', 'storeUp'])
+  assert.deepEqual(await allOf(await lab.powerCut().open()), { a: 1 })
+})
+
 test('while the store is down, write-ahead and write-back go on, and write-through is told that the store is behind', async () => {
   const { lab, memory } = await openedLaboratory()
   const runs = memory.map<number, string>('runs')
