@@ -42,9 +42,10 @@ export interface AgentMemoryOptions {
    */
   onLogLost?: 'refuse' | 'proceed'
   /**
-   * Memory for entries, in bytes. More makes more reads fast; nothing is lost if it is small.
+   * Memory for entries, in bytes, with the room that V8 needs to collect garbage: about a fifth of it holds keys and
+   * values. More makes more reads fast; nothing is lost if it is small.
    *
-   * @defaultValue 64 MiB
+   * @defaultValue 128 MiB
    */
   tierBytesMax?: number
   /**
@@ -168,7 +169,7 @@ export function parseMemoryOptions(location: unknown, options: AgentMemoryOption
     queuedBytesMax: integer(options.queuedBytesMax, 'queuedBytesMax', 64 * MIB, 0),
     logBytesMax: integer(options.logBytesMax, 'logBytesMax', 1024 * MIB, 64 * 1024),
     pendingEntriesMax: integer(options.pendingEntriesMax, 'pendingEntriesMax', 262_144, 1),
-    tierBytesMax: integer(options.tierBytesMax, 'tierBytesMax', 64 * MIB, 0),
+    tierBytesMax: integer(options.tierBytesMax, 'tierBytesMax', 128 * MIB, 0),
     storeDeadlineMs: integer(options.storeDeadlineMs, 'storeDeadlineMs', 10_000, 1, 2 ** 31 - 1),
     checkpointMs: integer(options.checkpointMs, 'checkpointMs', 300_000, 1, 2 ** 31 - 1),
     segmentBytesMin: Math.min(SEGMENT_BYTES_MIN, alignDown(segmentBytesMax)),

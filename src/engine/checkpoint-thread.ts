@@ -16,7 +16,10 @@ export class CheckpointThread {
   #ended: Error | undefined
 
   constructor(folder: string) {
-    this.#worker = new Worker(new URL('./checkpoint-worker.js', import.meta.url), { workerData: { folder } })
+    this.#worker = new Worker(new URL('./checkpoint-worker.js', import.meta.url), {
+      workerData: { folder },
+      resourceLimits: { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 256 },
+    })
     // The worker must not keep a process alive that has nothing else to do; a call in flight is awaited by somebody.
     this.#worker.unref()
     this.#worker.on('message', (reply: WorkerReply) => this.#answered(reply))

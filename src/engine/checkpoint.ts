@@ -53,9 +53,9 @@ export class Checkpointer {
     this.#clock = parts.config.clock
   }
 
-  /** Looks at what recovery has brought. */
+  /** What recovery has brought goes to the store now: a process that is killed again and again must not fill the disk. */
   start(): void {
-    this.#startIfDue()
+    if (this.#frames.length > 0) this.press()
   }
 
   get mark(): Mark {

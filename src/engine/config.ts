@@ -44,5 +44,5 @@ export interface RunLimits {
 }
 
 /** A store transaction stays short, and shorter while a write-through waits for it. */
-export const RUN_LIMITS: RunLimits = { keys: 64 * 1024, bytes: 32 << 20, ms: 250 }
+export const RUN_LIMITS: RunLimits = { keys: 64 * 1024, bytes: 4 << 20, ms: 250 }
 export const PRESSED_RUN_LIMITS: RunLimits = { keys: 64 * 1024, bytes: 4 << 20, ms: 20 }

@@ -39,7 +39,7 @@ export interface LevelStoreOptions {
   /**
    * LevelDB's cache of blocks, in bytes.
    *
-   * @defaultValue 16 MiB
+   * @defaultValue 8 MiB: the tier in front of it holds what is read often
    */
   cacheBytes?: number
   /**
@@ -122,7 +122,7 @@ async function open(path: string, createIfMissing: boolean, options: LevelStoreO
     valueEncoding: 'buffer',
     multithreading: true,
     createIfMissing,
-    cacheSize: options.cacheBytes ?? 16 * 1024 * 1024,
+    cacheSize: options.cacheBytes ?? 8 * 1024 * 1024,
     writeBufferSize: options.writeBufferBytes ?? 8 * 1024 * 1024,
   })
   await database.open()
