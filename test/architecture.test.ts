@@ -112,3 +112,28 @@ test('links between the documents lead somewhere', () => {
     }
   }
 })
+
+test('nothing but the clock reads the wall clock', () => {
+  const readers = sources().filter(
+    ({ path, text }) => path !== 'io/clock.ts' && /Date\.now\(|new Date\(\)|wallMs\(\)/.test(text),
+  )
+  // The log writes it into its headers, as a hint for people; the manual clock makes it.
+  assert.deepEqual(readers.map(({ path }) => path).sort(), ['log/log.ts', 'testing/manual-clock.ts'])
+})
+
+test('each guarantee of DESIGN.md is kept by a line that exists and attacked by a test that exists', () => {
+  const design = readFileSync(join(root, 'DESIGN.md'), 'utf8')
+  const rows = [...design.matchAll(/^\| (I\d+) \|(.*)$/gm)]
+  assert.deepEqual(
+    rows.map(row => row[1]),
+    rows.map((_, index) => `I${index + 1}`),
+  )
+  assert.ok(rows.length >= 20)
+  for (const [, number, cells] of rows) {
+    const references = [...cells!.matchAll(/`((?:src|test)\/[^`]+)`: `([^`]+)`/g)]
+    assert.equal(references.length, 2, `${number} names a line and a test`)
+    for (const [, path, text] of references) {
+      assert.ok(readFileSync(join(root, path!), 'utf8').includes(text!), `${number}: ${path} has no "${text}"`)
+    }
+  }
+})
