@@ -54,7 +54,7 @@ async function gather(fs: FileSystem, request: RunRequest): Promise<{ run: Run; 
     if (position >= end) continue
     const file = await fs.open(ref.path, 'read')
     try {
-      const reader = readerFrom(file, ref, position)
+      const reader = readerFrom(file, ref, position, end)
       while (reader.position < end) {
         const found = await reader.next()
         if (found.kind !== 'frame') throw missing(ref, reader.position)
@@ -80,8 +80,9 @@ function storedForm(key: EncodedKey, lsn: Lsn, codec: number, value: Buffer): Bu
 }
 
 /** Every frame up to `to` has been synced, so that anything else than a frame is corruption: no end, no torn tail. */
-function readerFrom(file: File, ref: SegmentRef, position: number): SegmentReader {
-  return new SegmentReader(file, ref, { position, chain: undefined }, { position: Number.POSITIVE_INFINITY, chain: 0 })
+function readerFrom(file: File, ref: SegmentRef, position: number, end: number): SegmentReader {
+  const noEnd = { position: Number.POSITIVE_INFINITY, chain: 0 }
+  return new SegmentReader(file, ref, { position, chain: undefined }, noEnd, end)
 }
 
 function missing(ref: SegmentRef, position: number): AgentMemoryError {

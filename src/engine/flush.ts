@@ -246,7 +246,10 @@ export class Flusher {
       this.#work = this.#log
         .append(sealed)
         .then(
-          () => this.#synced(frame, sealed, started),
+          () => {
+            this.#pace.took(this.#parts.clock.monotonicMs() - started)
+            this.#synced(frame, sealed, started)
+          },
           (error: unknown) => this.#parts.onFailed(error),
         )
         .finally(() => {

@@ -3,7 +3,7 @@
  * costs as much as the sync itself on a fast disk, but holds up everything else for as long as the sync takes.
  *
  * The stated bound: after a sync that has taken longer than LOOP_BLOCK_MS_MAX, or for a frame larger than
- * LOOP_FRAME_BYTES_MAX, the thread pool is used; it is tried on the loop again after POOL_MS.
+ * LOOP_FRAME_BYTES_MAX, the thread pool is used, until one of its frames has been faster or POOL_MS are over.
  */
 import type { Clock } from '../io/clock.js'
 
@@ -23,8 +23,11 @@ export class SyncPace {
     return bytes <= LOOP_FRAME_BYTES_MAX && this.#clock.monotonicMs() >= this.#poolUntil
   }
 
-  /** Tells how long a sync on the loop has taken. */
+  /**
+   * Tells how long a frame has taken, wherever it was written: one that was fast in the pool ends the pool's turn, so
+   * that a single hiccup of the disk costs a hop and not a second of them.
+   */
   took(ms: number): void {
-    if (ms > LOOP_BLOCK_MS_MAX) this.#poolUntil = this.#clock.monotonicMs() + POOL_MS
+    this.#poolUntil = ms > LOOP_BLOCK_MS_MAX ? this.#clock.monotonicMs() + POOL_MS : Number.NEGATIVE_INFINITY
   }
 }

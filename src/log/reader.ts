@@ -51,6 +51,7 @@ export class SegmentReader {
   readonly #file: File
   readonly #ref: SegmentRef
   readonly #fixedEnd: FixedEnd | undefined
+  readonly #readTo: number
   #position: number
   #chain: number | undefined
   #lastLsn: Lsn = 0
@@ -58,13 +59,23 @@ export class SegmentReader {
   #windowStart = 0
   #spare = Buffer.alloc(0)
 
-  /** `chain` is the chain value before `position`; without it the first frame's word is taken for it. */
-  constructor(file: File, ref: SegmentRef, from: { position: number; chain: number | undefined }, fixedEnd?: FixedEnd) {
+  /**
+   * `chain` is the chain value before `position`; without it the first frame's word is taken for it. Bytes are read ahead
+   * up to the position `readTo`: to the end of the file without it.
+   */
+  constructor(
+    file: File,
+    ref: SegmentRef,
+    from: { position: number; chain: number | undefined },
+    fixedEnd?: FixedEnd,
+    readTo?: number,
+  ) {
     this.#file = file
     this.#ref = ref
     this.#fixedEnd = fixedEnd
     this.#position = from.position
     this.#chain = from.chain
+    this.#readTo = readTo === undefined ? ref.fileBytes : readTo - ref.base + SEGMENT_HEADER_BYTES
   }
 
   /** Position behind the last frame that was read. */
@@ -169,7 +180,8 @@ export class SegmentReader {
   async #bytesAt(offset: number, bytes: number): Promise<Buffer> {
     const start = offset - this.#windowStart
     if (start >= 0 && start + bytes <= this.#window.length) return this.#window.subarray(start, start + bytes)
-    const wanted = Math.min(Math.max(bytes, WINDOW_BYTES), Math.max(bytes, this.#ref.fileBytes - offset))
+    const ahead = Math.min(WINDOW_BYTES, this.#readTo - offset)
+    const wanted = Math.max(bytes, Math.min(ahead, this.#ref.fileBytes - offset))
     if (this.#spare.length < wanted) this.#spare = Buffer.allocUnsafeSlow(wanted)
     const count = await readFully(this.#file, this.#spare.subarray(0, wanted), offset)
     this.#window = this.#spare.subarray(0, count)
@@ -193,7 +205,7 @@ function lastNonZero(bytes: Buffer): number {
 
 /** Reads and checks the one frame that starts at a position. Throws LOG_CORRUPT if it is not there. */
 export async function readFrame(file: File, ref: SegmentRef, position: number): Promise<Frame> {
-  const reader = new SegmentReader(file, ref, { position, chain: undefined }, { position: -1, chain: 0 })
+  const reader = new SegmentReader(file, ref, { position, chain: undefined }, { position: -1, chain: 0 }, position)
   const found = await reader.next()
   if (found.kind === 'frame') return found.frame
   throw new AgentMemoryError('LOG_CORRUPT', {

@@ -41,11 +41,15 @@ export class OrderedKeys {
       .map(run => startCursor(run, range))
       .filter(cursor => currentKey(cursor, range) !== undefined)
     const taken: EncodedKey[] = []
+    let skipped = 0
     while (taken.length < limit) {
       const key = nextKey(cursors, range)
       if (key === undefined) break
       if (this.#isWanted(key)) taken.push(key)
+      else skipped += 1
     }
+    // Without this every page of a scan would walk again over all the keys that have left.
+    if (skipped > TIDY_MIN) this.#tidy()
     return taken
   }
 
@@ -70,6 +74,11 @@ export class OrderedKeys {
   }
 
   #tidy(): void {
+    if (this.#runs.length === 0) {
+      // Nobody has scanned yet: an order would be made for nobody, and sorting holds up the loop.
+      this.#fresh = [...new Set(this.#fresh.filter(this.#isWanted))]
+      return
+    }
     const all = this.#runs.flat().concat(this.#fresh).filter(this.#isWanted)
     this.#fresh = []
     this.#runs = []
