@@ -234,7 +234,7 @@ test('a damaged stored value comes back from the log if it is there, and is lost
 test('a damaged stored value that the log has let go of is lost, and only that one', async t => {
   const folder = newPath(t)
   await makeMemory(folder, { first: 1, last: 60, pad: 3000, ending: 'close', options: SMALL_SEGMENTS })
-  // Another session, so that the segments with the first writes are released.
+  // Another life, so that the segments with the first writes are released.
   await makeMemory(folder, { first: 61, last: 90, pad: 3000, ending: 'close', options: SMALL_SEGMENTS })
   assert.ok(framesOf(folder)[0]!.header.firstLsn > 7)
   await storeGarbage(folder, 7)
