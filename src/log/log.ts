@@ -6,20 +6,12 @@
  * later success of the same file would prove anything. A new `Log` on a new segment goes on.
  */
 import { invariant } from '../core/assert.js'
-import { AgentMemoryError } from '../core/errors.js'
 import { LSN_CEILING_STEP, type Lsn } from '../core/lsn.js'
 import type { Clock } from '../io/clock.js'
 import { type File, writeFully, writeFullyNow } from '../io/file-system.js'
+import { Blanks } from './blanks.js'
 import { type Blank, type LogFolder, randomSalt, temporaryName } from './folder.js'
-import {
-  alignUp,
-  BLOCK_BYTES,
-  FrameType,
-  frameBytes,
-  type LogMark,
-  SEGMENT_HEADER_BYTES,
-  type SegmentHeader,
-} from './format.js'
+import { BLOCK_BYTES, FrameType, frameBytes, type LogMark, SEGMENT_HEADER_BYTES, type SegmentHeader } from './format.js'
 import { FrameBuilder } from './frame.js'
 import { type Frame, readFrame, type SegmentRef } from './reader.js'
 import type { LogScan } from './scan.js'
@@ -59,6 +51,7 @@ export class Log {
   readonly #folder: LogFolder
   readonly #config: LogConfig
   readonly #builder = new FrameBuilder()
+  readonly #blanks: Blanks
   #segments: Segment[] = []
   #end: number
   #chain: number
@@ -66,8 +59,6 @@ export class Log {
   #lastLsn: Lsn
   /** The mark in the newest synced frame or segment header: what may be released. */
   #syncedMark: LogMark
-  #spare: Blank | undefined
-  #makingSpare: Promise<void> | undefined
   #failed = false
   #syncs = 0
 
@@ -83,6 +74,7 @@ export class Log {
 
   private constructor(folder: LogFolder, scan: LogScan | undefined, config: LogConfig) {
     this.#folder = folder
+    this.#blanks = new Blanks(folder)
     this.#config = config
     this.#end = scan?.safeEnd.position ?? config.mark.position
     this.#chain = scan?.safeEnd.chain ?? 0
@@ -119,7 +111,7 @@ export class Log {
   }
 
   get syncs(): number {
-    return this.#syncs
+    return this.#syncs + this.#blanks.syncs
   }
 
   get segmentCount(): number {
@@ -128,7 +120,7 @@ export class Log {
 
   /** Whether a spare segment waits: without one the log cannot promise room for what is accepted next. */
   get hasSpare(): boolean {
-    return this.#spare !== undefined
+    return this.#blanks.hasSpare
   }
 
   /** Bytes of frames between a position and the end. */
@@ -151,11 +143,10 @@ export class Log {
    * thrown as DISK_FULL or IO_ERROR; any other is final, as that of a frame.
    */
   async makeRoom(bodyBytes: number): Promise<void> {
-    const needed = SEGMENT_HEADER_BYTES + frameBytes(bodyBytes)
-    await this.#makingSpare
-    const blank = await this.#blankOf(needed)
+    const needed = Math.max(SEGMENT_HEADER_BYTES + frameBytes(bodyBytes), this.#config.segmentBytesMin)
+    const blank = await this.#blanks.take(needed, temporaryName(this.#nextSequence()))
     try {
-      await this.#rotateInto(blank)
+      await this.#become(blank, this.#headerOf(blank))
     } catch (error) {
       this.#failed = true
       throw error
@@ -248,24 +239,19 @@ export class Log {
 
   /** Makes the spare segment if there is none. Rejects with DISK_FULL or IO_ERROR; nothing is harmed then. */
   async prepareSpare(): Promise<void> {
-    if (this.#spare !== undefined || this.#failed) return
-    this.#makingSpare ??= this.#makeSpare().finally(() => {
-      this.#makingSpare = undefined
-    })
-    await this.#makingSpare
+    if (this.#failed) return
+    const doubled = Math.min(this.#config.segmentBytesMax, this.#active.fileBytes * 2)
+    await this.#blanks.prepare(Math.max(doubled, this.#config.segmentBytesMin))
   }
 
   /** Resolves once no spare is being made. */
-  async idle(): Promise<void> {
-    await Promise.allSettled([this.#makingSpare])
+  idle(): Promise<void> {
+    return this.#blanks.idle()
   }
 
   /** Lets go of the spare, so that its name is free. No frame may be written any more. */
-  async closeSpare(): Promise<void> {
-    await this.idle()
-    const spare = this.#spare
-    this.#spare = undefined
-    await Promise.allSettled([spare?.file.close()])
+  closeSpare(): Promise<void> {
+    return this.#blanks.close()
   }
 
   /** Closes the files, each once its readers are gone. What is in the log stays there. */
@@ -304,9 +290,8 @@ export class Log {
   async #begin(scan: LogScan | undefined): Promise<void> {
     const last = scan?.last
     const needed = SEGMENT_HEADER_BYTES + frameBytes(last?.body.length ?? 0) + BLOCK_BYTES
-    const sequence = this.#nextSequence()
     const bytes = Math.max(this.#config.segmentBytesMin, needed)
-    const blank = await this.#makeBlank(bytes, temporaryName(sequence))
+    const blank = await this.#blanks.make(bytes, temporaryName(this.#nextSequence()))
     const header = this.#headerOf(blank)
     if (last === undefined) {
       await this.#become(blank, header)
@@ -320,10 +305,6 @@ export class Log {
     await this.#become(blank, header, frame.bytes)
     this.#end += frame.bytes.length
     this.#chain = frame.chain
-  }
-
-  async #rotateInto(blank: Blank): Promise<void> {
-    await this.#become(blank, this.#headerOf(blank))
   }
 
   #headerOf(blank: Blank): SegmentHeader {
@@ -365,31 +346,6 @@ export class Log {
     return (this.#segments.at(-1)?.sequence ?? 0) + 1
   }
 
-  async #blankOf(bytes: number): Promise<Blank> {
-    const spare = this.#spare
-    if (spare !== undefined && spare.bytes >= bytes) {
-      this.#spare = undefined
-      return spare
-    }
-    // The spare stays for the frames of ordinary size that come after this one.
-    return this.#makeBlank(Math.max(alignUp(bytes), this.#config.segmentBytesMin), temporaryName(this.#nextSequence()))
-  }
-
-  async #makeSpare(): Promise<void> {
-    const bytes = Math.min(this.#config.segmentBytesMax, this.#active.fileBytes * 2)
-    this.#spare = await this.#makeBlank(Math.max(bytes, this.#config.segmentBytesMin))
-  }
-
-  async #makeBlank(bytes: number, name?: string): Promise<Blank> {
-    try {
-      const blank = await this.#folder.makeBlank(bytes, name)
-      this.#syncs += 1
-      return blank
-    } catch (cause) {
-      throw blankFailed(bytes, cause)
-    }
-  }
-
   #checkInFlight(frame: SealedFrame): void {
     invariant(!this.#failed, 'a frame is written to a failed log')
     invariant(frame.position === this.#end, 'two frames in flight')
@@ -414,20 +370,4 @@ async function closeIfFree(segment: Segment): Promise<void> {
   if (!segment.released || segment.pins > 0 || segment.isClosed) return
   segment.isClosed = true
   await segment.file.close()
-}
-
-function blankFailed(bytes: number, cause: unknown): AgentMemoryError {
-  const code = (cause as { code?: unknown }).code
-  if (code === 'ENOSPC' || code === 'EDQUOT' || code === 'EFBIG') {
-    return new AgentMemoryError('DISK_FULL', {
-      message: `There is no room on the disk for a log segment of ${bytes} bytes (${code})`,
-      next: 'Free some space; writes go on by themselves then',
-      cause,
-    })
-  }
-  return new AgentMemoryError('IO_ERROR', {
-    message: `A log segment could not be made (${String(code ?? cause)})`,
-    next: 'Look at the disk and at the rights of the folder; the cause says what the system answered',
-    cause,
-  })
 }

@@ -18,6 +18,7 @@ import {
 import { openFrame } from './frame.js'
 
 const WINDOW_BYTES = 1 << 20
+const FRAME_READ_BYTES = 64 << 10
 const ZEROS = Buffer.alloc(WINDOW_BYTES)
 
 /** A frame that has been checked. `body` is valid until the next frame is read. */
@@ -205,7 +206,9 @@ function lastNonZero(bytes: Buffer): number {
 
 /** Reads and checks the one frame that starts at a position. Throws LOG_CORRUPT if it is not there. */
 export async function readFrame(file: File, ref: SegmentRef, position: number): Promise<Frame> {
-  const reader = new SegmentReader(file, ref, { position, chain: undefined }, { position: -1, chain: 0 }, position)
+  // A frame of ordinary size comes with one read.
+  const readTo = position + FRAME_READ_BYTES
+  const reader = new SegmentReader(file, ref, { position, chain: undefined }, { position: -1, chain: 0 }, readTo)
   const found = await reader.next()
   if (found.kind === 'frame') return found.frame
   throw new AgentMemoryError('LOG_CORRUPT', {
