@@ -42,7 +42,7 @@ export interface AgentMemoryOptions {
    */
   onLogLost?: 'refuse' | 'proceed'
   /**
-   * Memory for entries, in bytes, with the room that V8 needs to collect garbage: about a fifth of it holds keys and
+   * Memory for entries, in bytes, with the room that V8 needs to collect garbage: about a sixth of it holds keys and
    * values. More makes more reads fast; nothing is lost if it is small.
    *
    * @defaultValue 128 MiB
@@ -67,7 +67,8 @@ export interface AgentMemoryOptions {
    */
   logBytesMax?: number
   /**
-   * Entries that the data store may lack; beyond it as for `logBytesMax`. Each takes about 250 bytes of RAM.
+   * Entries that the data store may lack while it is down; beyond it writes are refused. Each takes about 250 bytes of
+   * RAM. While the store is up, writes wait for it at 65,536.
    *
    * @defaultValue 262,144
    */

@@ -15,6 +15,7 @@ import type { StoreKeeper } from './store-keeper.js'
 
 // A checkpoint starts once the store lacks this share of what it may lack at most.
 const START_AT = 1 / 8
+const PACED_ENTRIES_MAX = 64 * 1024
 
 export interface CheckpointerParts {
   config: EngineConfig
@@ -74,7 +75,8 @@ export class Checkpointer {
   /** Whether the log, and the index of pending entries, may take more. */
   get hasRoom(): boolean {
     const { logBytesMax, pendingEntriesMax } = this.#parts.config
-    return this.#logBytes < logBytesMax && this.#parts.tier.unstoredCount < pendingEntriesMax
+    const entriesMax = this.#parts.keeper.isDown ? pendingEntriesMax : this.#pacedEntriesMax
+    return this.#logBytes < logBytesMax && this.#parts.tier.unstoredCount < entriesMax
   }
 
   /** A frame has been synced. */
@@ -179,15 +181,20 @@ export class Checkpointer {
     return this.#frames.length === 0 ? this.#parts.flusher.durableLsn : this.#flushedLsn
   }
 
+  /** A store that is up is not outrun by more: each pending entry takes RAM, and the log is for outages. */
+  get #pacedEntriesMax(): number {
+    return Math.min(this.#parts.config.pendingEntriesMax, PACED_ENTRIES_MAX)
+  }
+
   get #logBytes(): number {
     return this.#log.bytesSince(this.#mark.appliedPosition)
   }
 
   #startIfDue(): void {
-    const { logBytesMax, pendingEntriesMax, checkpointMs } = this.#parts.config
+    const { logBytesMax, checkpointMs } = this.#parts.config
     const isDue =
       this.#logBytes > Math.min(logBytesMax * START_AT, 64 << 20) ||
-      this.#parts.tier.unstoredCount > pendingEntriesMax * START_AT
+      this.#parts.tier.unstoredCount > this.#pacedEntriesMax * START_AT
     if (isDue) this.press()
     else if (this.#frames.length > 0 && !this.#paused) {
       this.#timer ??= this.#clock.afterIfAlive(checkpointMs, () => {

@@ -76,9 +76,13 @@ test('files are for their owner only, and none is made outside of the folder', a
   assert.deepEqual(await readdir(join(folder, '..')), ['memory'])
   assert.deepEqual((await readdir(folder)).sort(), ['holdfast.json', 'log', 'owner.lock', 'store'])
   for (const path of ['', 'log', 'store']) assert.equal((await stat(join(folder, path))).mode & 0o777, 0o700, path)
-  const files = ['holdfast.json', 'owner.lock', ...(await readdir(join(folder, 'log'))).map(name => join('log', name))]
+  const files = ['holdfast.json', 'owner.lock', ...(await namesIn(folder, 'log')), ...(await namesIn(folder, 'store'))]
   for (const path of files) assert.equal((await stat(join(folder, path))).mode & 0o777, 0o600, path)
 })
+
+async function namesIn(folder: string, part: string): Promise<string[]> {
+  return (await readdir(join(folder, part))).map(name => join(part, name))
+}
 
 test('parents of a new folder are made, and a memory can be moved while it is closed', async () => {
   const folder = join(await freshFolder(), 'deep', 'er')

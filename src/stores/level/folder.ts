@@ -1,5 +1,6 @@
 /** The folder of a LevelDB database, looked at before LevelDB does. */
-import { dirname } from 'node:path'
+import { chmod } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { AgentMemoryError, systemCode } from '../../core/errors.js'
 import { nodeFileSystem } from '../../io/node-file-system.js'
 
@@ -24,6 +25,18 @@ export async function prepareFolder(folder: string, createIfMissing: boolean): P
     message: `${folder} holds ${remains} of a database, but not its file CURRENT`,
     next: 'Put CURRENT back from a backup, or move the folder away to start with an empty store',
   })
+}
+
+/** LevelDB makes its files with mode 0644: the folder's mode keeps others out, and this says it for each file as well. */
+export async function keepToOwner(folder: string): Promise<void> {
+  for (const name of await listOrEmpty(folder)) {
+    try {
+      await chmod(join(folder, name), 0o600)
+    } catch (error) {
+      // LevelDB removes files by itself, at any moment; and a file of another user is not ours to change.
+      if (systemCode(error) !== 'ENOENT' && systemCode(error) !== 'EPERM') throw error
+    }
+  }
 }
 
 async function makeFolderIfMissing(folder: string): Promise<void> {

@@ -30,7 +30,7 @@ import type { EncodedKey } from '../../core/key.js'
 import { type Lsn, NO_LSN } from '../../core/lsn.js'
 import { nodeFileSystem } from '../../io/node-file-system.js'
 import type { Change, DataStore, Mark, Page, StoreCapabilities, StoredEntry, StoreIdentity } from '../data-store.js'
-import { prepareFolder } from './folder.js'
+import { keepToOwner, prepareFolder } from './folder.js'
 import { levelError } from './level-errors.js'
 import { findLevelLogDamage } from './level-log.js'
 import { decodeIdentity, decodeMark, encodeIdentity, encodeMark } from './metadata.js'
@@ -81,7 +81,7 @@ const openHere = new Set<string>()
 
 /**
  * Opens the LevelDB store in `folder`. The folder is made, with mode 0700, if it is not there; its parent must be.
- * LevelDB makes its files with mode 0644: the folder's mode is what keeps others out.
+ * The folder's mode keeps others out; files that LevelDB makes while it is open get mode 0600 at the next close or open.
  *
  * @throws AgentMemoryError OWNED_ELSEWHERE if another process, or this thread, has it open; STORE_LOST if there is no
  * database and `createIfMissing` is `false`; STORE_CORRUPT if LevelDB finds damage; STORE_DOWN for other errors.
@@ -130,6 +130,7 @@ async function open(path: string, createIfMissing: boolean, options: LevelStoreO
   try {
     // Opening has replayed LevelDB's log into synced tables, so with the folder all that is there is flushed.
     await store.flush()
+    await keepToOwner(path)
     return store
   } catch (error) {
     await database.close()
@@ -243,6 +244,7 @@ class LevelStore implements DataStore {
     if (this.#runningCalls > 0) await new Promise<void>(resolve => (this.#onIdle = resolve))
     await this.#database.close()
     openHere.delete(this.#folder)
+    await keepToOwner(this.#folder)
   }
 
   async #readMark(): Promise<Mark> {
