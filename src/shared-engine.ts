@@ -6,6 +6,7 @@ import { realpathSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { WrongCallError } from './core/errors.js'
 import { type CloseReport, Engine } from './engine/engine.js'
+import { closedError, withDeadline } from './engine/failures.js'
 import { nodeFileSystem } from './io/node-file-system.js'
 import type { MapCore } from './memory-map.js'
 import type { MemoryConfig } from './options.js'
@@ -64,8 +65,11 @@ export async function closeShared(shared: SharedEngine, deadlineMs: number): Pro
   const { engine } = shared
   shared.handles -= 1
   if (shared.handles > 0) {
-    await engine.flush()
-    return { inStore: engine.checkpointer.flushedLsn, inLog: engine.tier.unstoredCount, inDoubt: 0, lost: 0 }
+    // What does not get done in time goes on: others have the memory open still.
+    await Promise.allSettled([withDeadline(engine.flush(), deadlineMs, shared.config.engine.clock, closedError)])
+    const inDoubt = engine.flusher.inFlight?.entries.length ?? 0
+    const inLog = engine.tier.unstoredCount - engine.tier.dirtyCount - inDoubt
+    return { inStore: engine.checkpointer.flushedLsn, inLog, inDoubt, lost: 0 }
   }
   const closing = engine.close(deadlineMs)
   if (shared.registeredAs === undefined) return closing

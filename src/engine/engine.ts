@@ -226,6 +226,8 @@ export class Engine {
     if (this.#state === 'open') return Promise.resolve()
     this.#reopening ??= this.#reopen()
       .catch((error: unknown) => {
+        // What is synced goes on to the store, and whoever waits for that is told.
+        if (this.#state === 'failed') this.checkpointer.resume()
         throw folderError(this.config.folder, error)
       })
       .finally(() => {
@@ -290,17 +292,21 @@ export class Engine {
     this.flusher.stop(lsn => inDoubtError(lsn, () => settlement.promise, closedError()))
     this.checkpointer.stop(() => closedError())
     this.#diskTimer?.cancel()
-    const idle = Promise.all([reopening, paused, this.flusher.idle(), this.#log.idle()])
-    const isIdle = await this.#isIdleBefore(idle, ends)
-    if (isIdle && !hasFailed) await Promise.allSettled([this.flusher.writeCloseFrame()])
+    let work: Promise<unknown> = Promise.all([reopening, paused, this.flusher.idle(), this.#log.idle()])
+    let isIdle = await this.#isIdleBefore(work, ends)
+    if (isIdle && !hasFailed) {
+      work = Promise.allSettled([this.flusher.writeCloseFrame()])
+      isIdle = await this.#isIdleBefore(work, ends)
+    }
     await this.keeper.close()
     // A file under a call that hangs must not be closed: its number might be given to another file meanwhile.
     if (isIdle) await this.#log.close()
-    // Nor may anybody else own the folder while a call hangs that may yet rename a file in it.
-    if (isIdle) await Promise.allSettled([this.#lock.release()])
+    // Nor may anybody else own the folder while a call hangs that may yet rename a file in it, or change the store.
+    if (isIdle && this.keeper.isIdle) await Promise.allSettled([this.#lock.release()])
     else
-      void idle
+      void work
         .then(() => this.#log.close())
+        .then(() => this.keeper.idle())
         .then(() => this.#lock.release())
         .catch(() => {})
     this.#settlement.abandon(closedError())
@@ -358,14 +364,15 @@ export class Engine {
 
   /** A segment could not be made. Nothing is harmed: what is accepted waits, new writes are refused, it is tried again. */
   #onDiskFull(error: unknown): void {
-    if (this.#state !== 'open' || !(error instanceof AgentMemoryError)) return
+    if ((this.#state !== 'open' && this.#state !== 'closing') || !(error instanceof AgentMemoryError)) return
     if (this.#diskFull === undefined) this.events.emit('diskFull', { error })
     this.#diskFull = error
     this.writer.rejectQueued(error)
     this.#diskTimer ??= this.config.clock.after(DISK_RETRY_MS, () => {
       this.#diskTimer = undefined
       this.flusher.retry()
-      this.#prepareSpare()
+      // A memory that is being closed needs room for what it has accepted, and none ahead.
+      if (this.#state === 'open') this.#prepareSpare()
     })
   }
 

@@ -32,6 +32,8 @@ export class StoreKeeper {
   #reopening: Promise<void> | undefined
   #opening: Promise<DataStore> | undefined
   readonly #abandoned = new WeakSet<Promise<DataStore>>()
+  /** Calls that may change the store and have not settled, whoever has given up waiting for them. */
+  readonly #unsettled = new Set<Promise<unknown>>()
 
   /** `identity` is what the store must say of itself whenever it is opened again. */
   constructor(store: DataStore, config: EngineConfig, events: Events, identity: StoreIdentity) {
@@ -50,6 +52,16 @@ export class StoreKeeper {
     return this.#down
   }
 
+  /** Whether no call is going on that may change the store. */
+  get isIdle(): boolean {
+    return this.#unsettled.size === 0
+  }
+
+  /** Resolves once no call is going on that may change the store, however long that takes. */
+  async idle(): Promise<void> {
+    while (!this.isIdle) await Promise.allSettled(this.#unsettled)
+  }
+
   get kind(): string {
     return this.#config.store.kind
   }
@@ -61,14 +73,16 @@ export class StoreKeeper {
   /** One call of the store, with its deadline. STORE_DOWN while the store is down, and if it does not answer in time. */
   call<T>(work: (store: DataStore) => Promise<T>): Promise<T> {
     if (this.#down !== undefined) return Promise.reject(storeDownError(this.#down))
-    return this.#timed(work(this.#store))
+    return this.#timed(work(this.#store)).catch((error: unknown) => {
+      throw error instanceof AgentMemoryError ? error : storeDownError(error)
+    })
   }
 
   /** Applies a run of frames and returns how far the store is then. After an error the store is down. */
   async apply(request: RunRequest): Promise<RunResult> {
     if (this.#down !== undefined) throw storeDownError(this.#down)
     try {
-      const result = await this.#timed(this.#run(request))
+      const result = await this.#timed(this.#noted(this.#run(request)))
       if (!this.#store.capabilities.durableCommit) await this.#timed(this.#store.flush())
       return result
     } catch (error) {
@@ -113,6 +127,13 @@ export class StoreKeeper {
     return withDeadline(work, ms, this.#config.clock, () => storeDownError(new Error(`no answer within ${ms} ms`)))
   }
 
+  #noted<T>(work: Promise<T>): Promise<T> {
+    this.#unsettled.add(work)
+    const settled = () => void this.#unsettled.delete(work)
+    work.then(settled, settled)
+    return work
+  }
+
   #goDown(error: unknown): void {
     if (this.#down !== undefined || this.#closed) return
     this.#down = error instanceof AgentMemoryError && error.code === 'STORE_DOWN' ? error : storeDownError(error)
@@ -152,7 +173,7 @@ export class StoreKeeper {
     } catch (error) {
       this.#down = storeDownError(error)
       if (store === undefined && this.#opening !== undefined) this.#abandoned.add(this.#opening)
-      if (store !== undefined) await Promise.allSettled([this.#timed(store.close())])
+      if (store !== undefined) await Promise.allSettled([this.#timed(this.#noted(store.close()))])
       return undefined
     }
   }
@@ -164,7 +185,8 @@ export class StoreKeeper {
       if (this.#opening === opening) this.#opening = undefined
     }
     this.#opening = opening
-    opening.then(store => (this.#abandoned.has(opening) ? store.close() : undefined)).then(ended, ended)
+    const over = opening.then(store => (this.#abandoned.has(opening) ? store.close() : undefined))
+    this.#noted(over).then(ended, ended)
     return opening
   }
 
@@ -177,7 +199,7 @@ export class StoreKeeper {
       await Promise.allSettled([this.#timed(thread.close())])
       await thread.abandon()
     }
-    await Promise.allSettled([bounded(this.#store.close())])
+    await Promise.allSettled([bounded(this.#noted(this.#store.close()))])
   }
 
   #pause(ms: number): Promise<void> {
