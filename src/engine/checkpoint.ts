@@ -68,10 +68,6 @@ export class Checkpointer {
     return this.#flushedLsn
   }
 
-  get pendingFrames(): number {
-    return this.#frames.length
-  }
-
   /** Whether the log, and the index of pending entries, may take more. */
   get hasRoom(): boolean {
     const { logBytesMax, pendingEntriesMax } = this.#parts.config

@@ -28,9 +28,10 @@ export function inDoubtError(lsn: Lsn, settled: () => Promise<Fate>, cause: unkn
   })
 }
 
-export function storeBehindError(lsn: Lsn, ms: number, settled: () => Promise<Fate>): UnsettledWriteError {
+/** `until` says what has ended the wait, such as `within 100 ms`. */
+export function storeBehindError(lsn: Lsn, until: string, settled: () => Promise<Fate>): UnsettledWriteError {
   return new UnsettledWriteError('STORE_BEHIND', {
-    message: `The write with LSN ${lsn} is safe in the log, but the data store has not committed it within ${ms} ms`,
+    message: `The write with LSN ${lsn} is safe in the log, but the data store has not committed it ${until}`,
     next: 'Do not repeat the write: it reaches the store when that is up again, and error.settled() tells when',
     lsn,
     reached: 'log',

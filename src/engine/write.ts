@@ -238,7 +238,7 @@ export class Writer {
     const ms = this.#parts.config.storeDeadlineMs
     const timer = this.#clock.after(ms, () => {
       this.#parts.checkpointer.leave(waiter)
-      reject(storeBehindError(lsn, ms, () => this.#settled(lsn)))
+      reject(storeBehindError(lsn, `within ${ms} ms`, () => this.#settled(lsn)))
     })
     const waiter = {
       lsn,
@@ -248,7 +248,8 @@ export class Writer {
       },
       reject: (error: unknown) => {
         timer.cancel()
-        reject(error)
+        // The memory is closed. The write is in the log all the same, so that it must not look like one that was refused.
+        reject(storeBehindError(lsn, 'before the memory was closed', () => Promise.reject(error)))
       },
     }
     this.#parts.checkpointer.wait(waiter)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { turns } from '../../prove/lab-clock.js'
-import { AgentMemoryError } from '../../src/index.js'
+import { AgentMemoryError, UnsettledWriteError } from '../../src/index.js'
 import { Laboratory, noUnhandledRejection } from './laboratory.js'
 
 test('while a call of the store hangs that close has given up, nobody else gets the folder', async () => {
@@ -61,4 +61,27 @@ test('a close on a full disk waits for room within its deadline', async () => {
   assert.equal(report.lost, 0)
   const survived = await lab.powerCut().open(options)
   assert.equal((await survived.map<string>('runs').get('big'))?.length, 300_000)
+})
+
+test('a write-through that a close leaves in the log says so, and is there at the next open', async () => {
+  const lab = new Laboratory()
+  const memory = await lab.open()
+  await memory.map('runs').set('a', 1)
+  lab.disk.faults.add({ at: { kind: 'write', path: /journal/ }, error: 'hang' })
+  const written = memory
+    .map('runs')
+    .set('b', 2, { durability: 'write-through' })
+    .catch((error: unknown) => error)
+  await turns(5)
+
+  await lab.until(memory.close({ deadlineMs: 100 }))
+
+  const error = await written
+  assert.ok(error instanceof UnsettledWriteError)
+  assert.equal(error.code, 'STORE_BEHIND')
+  await assert.rejects(error.settled(), { code: 'CLOSED' })
+  lab.disk.releaseHangs()
+  await turns(20)
+  assert.equal(await (await lab.open()).map('runs').get('b'), 2)
+  await noUnhandledRejection()
 })
