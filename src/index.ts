@@ -24,7 +24,7 @@ export type {
   UpdateOptions,
   UpdateResult,
 } from './memory-map.js'
-export type { AgentMemoryOptions, MapOptions, WriteOptions } from './options.js'
+export type { AgentMemoryOptions, DeleteOptions, MapOptions, WriteOptions } from './options.js'
 export type { Durability, Milestone } from './policy/durability.js'
 export type { AtRisk, MaxLoss } from './policy/loss-budget.js'
 export type {
@@ -36,4 +36,4 @@ export type {
   StoredEntry,
   StoreIdentity,
 } from './stores/data-store.js'
-export type { BatchWriteOptions, WriteBatch } from './write-batch.js'
+export type { BatchDeleteOptions, BatchWriteOptions, WriteBatch } from './write-batch.js'

@@ -1,10 +1,20 @@
 /** A map of a memory: keys to values, in the order of the keys. */
+import { NEVER } from './codec/extras.js'
 import { WrongCallError } from './core/errors.js'
 import { afterPrefix, checkKeyLength, decodeSegments, type EncodedKey, encodeKey, type Key } from './core/key.js'
 import type { Engine } from './engine/engine.js'
+import type { EncodedWrite } from './engine/flush.js'
 import type { FoundValue } from './engine/read.js'
 import type { Write, WriteResult } from './engine/write.js'
-import { checkObject, integer, type MapConfig, parseWriteOptions, type WriteOptions } from './options.js'
+import {
+  checkObject,
+  type DeleteOptions,
+  integer,
+  type MapConfig,
+  parseDeleteOptions,
+  parseWriteOptions,
+  type WriteOptions,
+} from './options.js'
 import type { Durability } from './policy/durability.js'
 import type { LossBudget } from './policy/loss-budget.js'
 import { DELETED, decode, encode } from './values.js'
@@ -16,6 +26,8 @@ export interface MapEntry<V, K extends Key = Key> {
   value: V
   /** For compare-and-set: give it as `expected`. Compare it for equality only. */
   version: number
+  /** When it expires, in ms since 1970; left out if it never does. */
+  expiresAt?: number
 }
 
 /** Which entries {@link MemoryMap.entries} walks, and how. Bounds are keys; they compare segment by segment. */
@@ -96,7 +108,7 @@ export class MemoryMap<V = unknown, K extends Key = Key> {
   /** The value of a key with its version; `undefined` if it is absent. */
   async getEntry(key: K, options?: ReadOptions): Promise<MapEntry<V, K> | undefined> {
     const found = await this.#find(key, options)
-    return found && { key, value: decode(found) as V, version: found.lsn }
+    return found && entryOf<V, K>(key, found)
   }
 
   async has(key: K): Promise<boolean> {
@@ -112,12 +124,13 @@ export class MemoryMap<V = unknown, K extends Key = Key> {
     try {
       this.#check()
       const encodedKey = this.#encode(key)
-      const content = encode(value, this.#core.valueBytesMax)
-      if (options === undefined) {
-        const { engine, budget } = this.#core
-        return engine.writer.writeOne(encodedKey, content, this.#durabilityOf(encodedKey), budget)
+      const { engine, budget, valueBytesMax } = this.#core
+      if (options !== undefined) {
+        const { ttlMs } = parseWriteOptions(options)
+        return this.#writeWith(encodedKey, encode(value, valueBytesMax, this.#expiresAt(ttlMs)), options)
       }
-      return this.#writeWith(encodedKey, content, options)
+      const content = encode(value, valueBytesMax, this.#expiresAt(undefined))
+      return engine.writer.writeOne(encodedKey, content, this.#durabilityOf(encodedKey), budget)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -126,17 +139,17 @@ export class MemoryMap<V = unknown, K extends Key = Key> {
   /** Writes many values as one batch: all of them or none. */
   async setMany(entries: Iterable<readonly [K, V]>, options: WriteOptions = {}): Promise<WriteResult> {
     this.#check()
-    const { durability } = parseWriteOptions(options)
-    const writes = Array.from(entries, ([key, value]) => this.toWrite(key, value, {}))
+    const { durability, expected, ttlMs } = parseWriteOptions(options)
+    const writes = Array.from(entries, ([key, value]) => this.toWrite(key, value, { expected, ttlMs }))
     const { engine } = this.#core
     return engine.writer.write(writes, durability ?? this.strongestOf(writes))
   }
 
   /** Removes a key. Removing one that is absent is no error. */
-  delete(key: K, options: WriteOptions = {}): Promise<WriteResult> {
+  delete(key: K, options: DeleteOptions = {}): Promise<WriteResult> {
     try {
       this.#check()
-      return this.#writeWith(this.#encode(key), DELETED, options)
+      return this.#writeWith(this.#encode(key), DELETED, parseDeleteOptions(options))
     } catch (error) {
       return Promise.reject(error)
     }
@@ -144,14 +157,15 @@ export class MemoryMap<V = unknown, K extends Key = Key> {
 
   /**
    * Replaces a value by a function of it, atomically. The function is synchronous, may be called more than once, and
-   * is given `options.initial`, else `undefined`, if the key is absent.
+   * is given `options.initial`, else `undefined`, if the key is absent. Without `ttlMs` the entry expires when it would
+   * have expired.
    */
   async update(key: K, fn: (value: V) => V, options: UpdateOptions<V> = {}): Promise<UpdateResult<V>> {
     this.#check()
     checkFunction(fn)
-    checkObject(options, 'update', ['durability', 'expected', 'initial'])
+    checkObject(options, 'update', ['durability', 'expected', 'ttlMs', 'initial'])
     const { initial, ...writeOptions } = options
-    const { durability, expected } = parseWriteOptions(writeOptions)
+    const { durability, expected, ttlMs } = parseWriteOptions(writeOptions)
     const { engine, budget, valueBytesMax } = this.#core
     const encodedKey = this.#encode(key)
     let value: V | undefined
@@ -161,7 +175,8 @@ export class MemoryMap<V = unknown, K extends Key = Key> {
       const before = found ?? (first && { codec: first.codec, value: first.value! })
       value = fn((before && decode(before)) as V)
       checkSynchronous(value)
-      return encode(value, valueBytesMax)
+      const keepsExpiry = found !== undefined && ttlMs === undefined
+      return encode(value, valueBytesMax, keepsExpiry ? found.expiresAt : this.#expiresAt(ttlMs))
     }
     const write = { key: encodedKey, content, expected, budget }
     const result = await engine.writer.write([write], durability ?? this.#durabilityOf(encodedKey))
@@ -180,7 +195,7 @@ export class MemoryMap<V = unknown, K extends Key = Key> {
     for await (const page of this.#core.engine.scanner.pages(range, Math.min(pageSize, left))) {
       for (const found of page) {
         this.#check()
-        yield { key: this.#decode(found.key), value: decode(found) as V, version: found.lsn }
+        yield entryOf<V, K>(this.#decode(found.key), found)
         left -= 1
         if (left === 0) return
       }
@@ -189,12 +204,15 @@ export class MemoryMap<V = unknown, K extends Key = Key> {
 
   /** @internal A write of this map, for a batch. */
   toWrite(key: K, value: V, options: WriteOptions): Write {
-    return this.#toWrite(key, encode(value, this.#core.valueBytesMax), options)
+    const { expected, ttlMs } = parseWriteOptions(options)
+    const content = encode(value, this.#core.valueBytesMax, this.#expiresAt(ttlMs))
+    return { key: this.#encode(key), content, expected, budget: this.#core.budget }
   }
 
   /** @internal A delete of this map, for a batch. */
-  toDelete(key: K, options: WriteOptions): Write {
-    return this.#toWrite(key, DELETED, options)
+  toDelete(key: K, options: DeleteOptions): Write {
+    const { expected } = parseDeleteOptions(options)
+    return { key: this.#encode(key), content: DELETED, expected, budget: this.#core.budget }
   }
 
   /** @internal The engine that the map belongs to. */
@@ -208,18 +226,9 @@ export class MemoryMap<V = unknown, K extends Key = Key> {
     return order.find(each => writes.some(write => this.#durabilityOf(write.key) === each)) ?? 'write-back'
   }
 
-  #toWrite(key: K, content: Write['content'], options: WriteOptions): Write {
-    const { expected } = parseWriteOptions(options)
-    return { key: this.#encode(key), content, expected, budget: this.#core.budget }
-  }
-
-  #writeWith(
-    key: EncodedKey,
-    content: { codec: number; value: string | undefined },
-    options: WriteOptions,
-  ): Promise<WriteResult> {
+  #writeWith(key: EncodedKey, content: EncodedWrite, options: DeleteOptions): Promise<WriteResult> {
     const { engine, budget } = this.#core
-    const { durability, expected } = parseWriteOptions(options)
+    const { durability, expected } = options
     const row = durability ?? this.#durabilityOf(key)
     if (expected === undefined) return engine.writer.writeOne(key, content, row, budget)
     return engine.writer.write([{ key, content, expected, budget }], row)
@@ -235,6 +244,12 @@ export class MemoryMap<V = unknown, K extends Key = Key> {
       if (options.durable === true) await engine.writer.reach(state.lsn, 'log')
     }
     return state.found
+  }
+
+  /** In ms since 1970; 0 for never. */
+  #expiresAt(ttlMs: number | null | undefined): number {
+    const ttl = ttlMs === undefined ? this.#core.config.ttlMs : ttlMs
+    return ttl === undefined || ttl === null ? NEVER : this.#core.engine.expiresAt(ttl)
   }
 
   /** Rules speak of the key as the caller sees it: without the map's name and the scope. */
@@ -274,6 +289,12 @@ export class MemoryMap<V = unknown, K extends Key = Key> {
     const pageSize = integer(options.pageSize, 'pageSize', 256, 1, 65_536)
     return { range: { from, to, reverse }, limit, pageSize }
   }
+}
+
+function entryOf<V, K extends Key>(key: K, found: FoundValue): MapEntry<V, K> {
+  const entry: MapEntry<V, K> = { key, value: decode(found) as V, version: found.lsn }
+  if (found.expiresAt !== NEVER) entry.expiresAt = found.expiresAt
+  return entry
 }
 
 function later(a: EncodedKey, b: EncodedKey): EncodedKey {

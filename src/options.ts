@@ -103,6 +103,13 @@ export interface MapOptions<K extends Key = Key> {
   durability?: Durability
   /** A loss bound of the map's own; what it leaves out is taken from the memory's bound. */
   maxLoss?: Partial<MaxLoss>
+  /**
+   * How long an entry is kept after it was written, in ms, if its write does not say otherwise; it then reads as absent.
+   *
+   * @defaultValue for ever
+   * @see docs/durability.md, "Expiry"
+   */
+  ttlMs?: number
   /** Durabilities for keys that start with whole segments; the longest that fits counts, before `durability`. */
   rules?: readonly { prefix: K | Key; durability: Durability }[]
 }
@@ -112,7 +119,16 @@ export interface WriteOptions {
   durability?: Durability
   /** The version that the key must have now, as `getEntry` gives it; `null` if it must be absent. */
   expected?: number | null
+  /**
+   * How long the entry is kept from now on, in ms; it then reads as absent. `null`: for ever, though the map has a `ttlMs`.
+   *
+   * @defaultValue that of the map; an update keeps the moment at which the entry expires
+   */
+  ttlMs?: number | null
 }
+
+/** Options of a delete. */
+export type DeleteOptions = Omit<WriteOptions, 'ttlMs'>
 
 export interface MemoryConfig {
   engine: EngineConfig
@@ -124,6 +140,8 @@ export interface MapConfig {
   durability: Durability
   /** `undefined`: counted in the memory's bound. */
   maxLoss: MaxLoss | undefined
+  /** `undefined`: for ever. */
+  ttlMs: number | undefined
   rules: KeyRules
   /** Two maps of one name must have been given equal options. */
   fingerprint: string
@@ -185,23 +203,43 @@ export function parseMemoryOptions(location: unknown, options: AgentMemoryOption
 
 /** Checks the arguments of `memory.map`. */
 export function parseMapOptions(options: MapOptions, memory: MemoryConfig): MapConfig {
-  checkObject(options, 'map', ['durability', 'maxLoss', 'rules'])
+  checkObject(options, 'map', ['durability', 'maxLoss', 'ttlMs', 'rules'])
   const durability = parseDurability(options.durability) ?? memory.durability
   const { frameBytesMax } = memory.engine
   const maxLoss = options.maxLoss && parseMaxLoss(options.maxLoss, memory.maxLoss, frameBytesMax)
+  const ttlMs = options.ttlMs === undefined ? undefined : parseTtl(options.ttlMs)
   const rules = parseRules(options.rules ?? [])
-  return { durability, maxLoss, rules: new KeyRules(rules), fingerprint: JSON.stringify([durability, maxLoss, rules]) }
+  const fingerprint = JSON.stringify([durability, maxLoss, ttlMs, rules])
+  return { durability, maxLoss, ttlMs, rules: new KeyRules(rules), fingerprint }
 }
 
 /** Checks the options of a write. */
 export function parseWriteOptions(options: WriteOptions): WriteOptions {
-  checkObject(options, 'a write', ['durability', 'expected'])
+  checkObject(options, 'a write', ['durability', 'expected', 'ttlMs'])
+  if (options.ttlMs !== undefined && options.ttlMs !== null) parseTtl(options.ttlMs)
+  return parseConditions(options)
+}
+
+/** Checks the options of a delete. */
+export function parseDeleteOptions(options: DeleteOptions): DeleteOptions {
+  checkObject(options, 'a delete', ['durability', 'expected'])
+  return parseConditions(options)
+}
+
+function parseConditions<Options extends DeleteOptions>(options: Options): Options {
   const { expected } = options
   if (expected !== undefined && expected !== null && !Number.isSafeInteger(expected)) {
     throw badOption('expected', expected, 'a version that getEntry has given, or null for an absent key')
   }
   parseDurability(options.durability)
   return options
+}
+
+// A thousand years: further away a sum of moments would not be exact, and nobody can mean it.
+const TTL_MS_MAX = 1000 * 365 * 86_400_000
+
+function parseTtl(ttlMs: unknown): number {
+  return integer(ttlMs as number, 'ttlMs', 0, 1, TTL_MS_MAX)
 }
 
 /** The name of a map, encoded. */

@@ -1,18 +1,19 @@
 /** Values between the caller and the engine: objects here, binary strings there. */
 import { CODEC_MSGPACK, decodeValue, encodeValue } from './codec/codec.js'
-import type { EncodedWrite } from './engine/write.js'
+import { NEVER } from './codec/extras.js'
+import type { EncodedWrite } from './engine/flush.js'
 
 /** A delete, as the engine takes it. */
-export const DELETED: EncodedWrite = { codec: 0, value: undefined }
+export const DELETED: EncodedWrite = { codec: 0, value: undefined, expiresAt: NEVER }
 
 // Decoding reads from this buffer. It stays, since msgpackr makes a view of every buffer that it reads from.
 let scratch = Buffer.allocUnsafeSlow(64 * 1024)
 const SCRATCH_KEPT_BYTES = 1 << 20
 
-/** Encodes a value. What is done to the object afterwards changes nothing in the memory. */
-export function encode(value: unknown, limitBytes: number): EncodedWrite {
+/** Encodes a value that expires at a moment, or never. What is done to the object afterwards changes nothing in the memory. */
+export function encode(value: unknown, limitBytes: number, expiresAt = NEVER): EncodedWrite {
   const bytes = encodeValue(value, limitBytes)
-  return { codec: CODEC_MSGPACK, value: bytes.latin1Slice(0, bytes.length) }
+  return { codec: CODEC_MSGPACK, value: bytes.latin1Slice(0, bytes.length), expiresAt }
 }
 
 /** Decodes a value into a fresh object, which the caller may change. */

@@ -4,11 +4,13 @@ import type { Key } from './core/key.js'
 import type { Engine } from './engine/engine.js'
 import type { Write } from './engine/write.js'
 import type { MemoryMap } from './memory-map.js'
-import type { WriteOptions } from './options.js'
+import type { DeleteOptions, WriteOptions } from './options.js'
 import { type Durability, strongest } from './policy/durability.js'
 
-/** A condition of one write of a batch. How durable the batch is, is said for all of it. */
-export type BatchWriteOptions = Pick<WriteOptions, 'expected'>
+/** What one write of a batch may say for itself. How durable the batch is, is said for all of it. */
+export type BatchWriteOptions = Omit<WriteOptions, 'durability'>
+/** The same for a delete. */
+export type BatchDeleteOptions = Omit<DeleteOptions, 'durability'>
 
 /** Gathers the writes of a batch. */
 export class WriteBatch {
@@ -27,7 +29,7 @@ export class WriteBatch {
     return this.#add(map, map.toWrite(key, value, options))
   }
 
-  delete<V, K extends Key>(map: MemoryMap<V, K>, key: K, options: BatchWriteOptions = {}): this {
+  delete<V, K extends Key>(map: MemoryMap<V, K>, key: K, options: BatchDeleteOptions = {}): this {
     this.#check(map)
     return this.#add(map, map.toDelete(key, options))
   }

@@ -9,6 +9,7 @@ import { invariant } from '../core/assert.js'
 import { AgentMemoryError } from '../core/errors.js'
 import { decodeSegments, type EncodedKey, KEY_BYTES_MAX } from '../core/key.js'
 import { type Lsn, readUint64, writeUint64 } from '../core/lsn.js'
+import { extrasBytes, NEVER, readExtras, writeExtras } from './extras.js'
 
 /** The format that is written. */
 export const STORED_VALUE_FORMAT = 1
@@ -18,8 +19,6 @@ export const STORED_VALUE_HEADER_BYTES = 22
 
 /** Required flags that this version knows: none. */
 const KNOWN_FLAGS = 0
-/** An extra with a tag from here on may not be skipped. */
-const REQUIRED_TAG_MIN = 128
 
 const keyBytes = Buffer.allocUnsafeSlow(KEY_BYTES_MAX)
 
@@ -34,6 +33,8 @@ export interface StoredValueHead {
   readonly encryptionKeyId: number
   /** 0: none. */
   readonly schemaVersion: number
+  /** In ms since 1970; 0: never. */
+  readonly expiresAt: number
 }
 
 /** What is left out of the head is 0. */
@@ -45,23 +46,18 @@ export interface StoredValueInput extends Partial<StoredValueHead> {
   readonly value: Buffer
   readonly valueStart?: number
   readonly valueEnd?: number
-  /** Extras as they are on disk: tag, length, bytes; and so on. None by default. */
-  readonly extras?: Buffer
 }
 
 export interface StoredValue extends StoredValueHead {
-  /** A view of the bytes that were given. */
-  readonly extras: Buffer
   /** A view of the bytes that were given: the encoded value. */
   readonly value: Buffer
 }
 
 /** The bytes that a store keeps under `key`. They are a fresh buffer. */
 export function encodeStoredValue(input: StoredValueInput): Buffer {
-  const { key, value, extras, valueStart = 0, valueEnd = value.length } = input
-  const extrasBytes = extras?.length ?? 0
-  invariant(extrasBytes <= 0xffff, 'extras of a stored value fit their length field')
-  const bytes = Buffer.allocUnsafe(STORED_VALUE_HEADER_BYTES + extrasBytes + valueEnd - valueStart)
+  const { key, value, expiresAt = NEVER, valueStart = 0, valueEnd = value.length } = input
+  const ofExtras = extrasBytes(expiresAt)
+  const bytes = Buffer.allocUnsafe(STORED_VALUE_HEADER_BYTES + ofExtras + valueEnd - valueStart)
   bytes[4] = STORED_VALUE_FORMAT
   bytes[5] = input.codec
   bytes[6] = input.compression ?? 0
@@ -69,9 +65,9 @@ export function encodeStoredValue(input: StoredValueInput): Buffer {
   bytes.writeUInt16LE(input.schemaVersion ?? 0, 8)
   bytes.writeUInt16LE(KNOWN_FLAGS, 10)
   writeUint64(bytes, input.lsn, 12)
-  bytes.writeUInt16LE(extrasBytes, 20)
-  if (extras !== undefined) bytes.set(extras, STORED_VALUE_HEADER_BYTES)
-  value.copy(bytes, STORED_VALUE_HEADER_BYTES + extrasBytes, valueStart, valueEnd)
+  bytes.writeUInt16LE(ofExtras, 20)
+  const valueAt = writeExtras(bytes, STORED_VALUE_HEADER_BYTES, expiresAt)
+  value.copy(bytes, valueAt, valueStart, valueEnd)
   bytes.writeUInt32LE(checksum(key, bytes), 0)
   return bytes
 }
@@ -98,26 +94,18 @@ export function decodeStoredValue(key: EncodedKey, bytes: Buffer): StoredValue {
   if (!Number.isSafeInteger(lsn)) throw corrupt(key, 'has an LSN above 2^53 - 1')
   const valueStart = STORED_VALUE_HEADER_BYTES + bytes.readUInt16LE(20)
   if (valueStart > bytes.length) throw corrupt(key, 'has extras that run past its end')
-  checkExtras(key, bytes, valueStart)
+  const expiresAt = readExtras(bytes, STORED_VALUE_HEADER_BYTES, valueStart, {
+    malformed: what => corrupt(key, `has ${what}`),
+    unknown: what => tooNew(key, `requires the ${what}`),
+  })
   return {
     lsn,
     codec: bytes.readUInt8(5),
     compression: bytes.readUInt8(6),
     encryptionKeyId: bytes.readUInt8(7),
     schemaVersion: bytes.readUInt16LE(8),
-    extras: bytes.subarray(STORED_VALUE_HEADER_BYTES, valueStart),
+    expiresAt,
     value: bytes.subarray(valueStart),
-  }
-}
-
-/** An extra with a low tag is skipped by a reader that does not know it; no tag is known yet. */
-function checkExtras(key: EncodedKey, bytes: Buffer, end: number): void {
-  for (let at = STORED_VALUE_HEADER_BYTES; at < end; ) {
-    if (at + 2 > end) throw corrupt(key, 'has an extra that is cut short')
-    const tag = bytes.readUInt8(at)
-    if (tag >= REQUIRED_TAG_MIN) throw tooNew(key, `requires the extra ${tag}`)
-    at += 2 + bytes.readUInt8(at + 1)
-    if (at > end) throw corrupt(key, 'has an extra that is cut short')
   }
 }
 

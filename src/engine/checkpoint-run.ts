@@ -4,13 +4,14 @@
  *
  * I5: the data store is an exact prefix of the log. A run ends between two frames, never within one.
  */
+import { isExpired } from '../codec/extras.js'
 import { encodeStoredValue } from '../codec/stored-value.js'
 import { AgentMemoryError } from '../core/errors.js'
 import type { EncodedKey } from '../core/key.js'
 import type { Lsn } from '../core/lsn.js'
 import type { File, FileSystem } from '../io/file-system.js'
 import { SegmentReader, type SegmentRef } from '../log/reader.js'
-import { readRecords } from '../log/record.js'
+import { type LogRecord, readRecords } from '../log/record.js'
 import type { Change, DataStore, Mark } from '../stores/data-store.js'
 import type { RunLimits } from './config.js'
 
@@ -21,6 +22,8 @@ export interface RunRequest {
   /** Position behind the last frame that is on stable storage: nothing behind it may be read. */
   to: number
   limits: RunLimits
+  /** What has expired by then, in ms since 1970, is applied as a delete. */
+  nowMs: number
 }
 
 export interface RunResult {
@@ -43,7 +46,7 @@ export async function runCheckpoint(fs: FileSystem, store: DataStore, request: R
 }
 
 async function gather(fs: FileSystem, request: RunRequest): Promise<{ run: Run; mark: Mark; bytes: number }> {
-  const { refs, limits } = request
+  const { refs, limits, nowMs } = request
   const started = performance.now()
   const run: Run = new Map()
   let bytes = 0
@@ -59,7 +62,7 @@ async function gather(fs: FileSystem, request: RunRequest): Promise<{ run: Run; 
         const found = await reader.next()
         if (found.kind !== 'frame') throw missing(ref, reader.position)
         for (const record of readRecords(found.frame.body)) {
-          const stored = record.value && storedForm(record.key, record.lsn, record.codec, record.value)
+          const stored = isExpired(record.expiresAt, nowMs) ? undefined : storedForm(record)
           bytes += record.key.length + (stored?.length ?? 0)
           run.set(record.key, stored)
         }
@@ -75,8 +78,8 @@ async function gather(fs: FileSystem, request: RunRequest): Promise<{ run: Run; 
   return { run, mark: { appliedLsn: lastLsn, appliedPosition: position }, bytes }
 }
 
-function storedForm(key: EncodedKey, lsn: Lsn, codec: number, value: Buffer): Buffer {
-  return encodeStoredValue({ key, lsn, codec, value, compression: 0, encryptionKeyId: 0, schemaVersion: 0 })
+function storedForm({ key, lsn, codec, value, expiresAt }: LogRecord): Buffer | undefined {
+  return value && encodeStoredValue({ key, lsn, codec, value, expiresAt })
 }
 
 /** Every frame up to `to` has been synced, so that anything else than a frame is corruption: no end, no torn tail. */

@@ -4,6 +4,7 @@
  */
 import type { Lsn } from '../core/lsn.js'
 import type { Clock, Timer } from '../io/clock.js'
+import type { ExpiryClock } from '../io/expiry-clock.js'
 import type { Log } from '../log/log.js'
 import type { Mark } from '../stores/data-store.js'
 import type { Tier } from '../tier/tier.js'
@@ -23,6 +24,7 @@ export interface CheckpointerParts {
   flusher: Flusher
   tier: Tier
   events: Events
+  expiry: ExpiryClock
   /** The log has less to hold, or the store has come or gone: calls that wait for room may go on, or must not wait. */
   onRoom(): void
   /** A segment could not be removed, or the log is damaged: the log cannot be trusted any more. */
@@ -218,6 +220,7 @@ export class Checkpointer {
           refs: this.#log.refs(this.#mark.appliedPosition),
           from: this.#mark.appliedPosition,
           to: this.#target,
+          nowMs: this.#parts.expiry.now(),
           limits: this.#waiters.length > 0 ? PRESSED_RUN_LIMITS : RUN_LIMITS,
         })
         this.#applied(result.mark)

@@ -8,6 +8,7 @@
 import { AgentMemoryError } from '../core/errors.js'
 import type { Lsn } from '../core/lsn.js'
 import type { Timer } from '../io/clock.js'
+import { ExpiryClock } from '../io/expiry-clock.js'
 import type { FileLock } from '../io/file-system.js'
 import type { Log } from '../log/log.js'
 import { closeSegments } from '../log/scan.js'
@@ -33,6 +34,7 @@ import { type Recovered, type RecoveryReport, recover, rescan, startLog } from '
 import { Scanner } from './scan.js'
 import { Settlement } from './settlement.js'
 import { StoreKeeper } from './store-keeper.js'
+import { Sweeper } from './sweep.js'
 import { Writer } from './write.js'
 
 /** What `close` returns: where everything accepted is. */
@@ -64,6 +66,8 @@ export class Engine {
   readonly recovery: RecoveryReport
   readonly folderKind: string
   readonly epoch: number
+  readonly #expiry: ExpiryClock
+  readonly #sweeper: Sweeper
   readonly #lock: FileLock
   readonly #budgets = new Set<LossBudget>()
   readonly #identity: StoreIdentity
@@ -127,6 +131,7 @@ export class Engine {
     this.epoch = recovered.identity.epoch
     this.#identity = recovered.identity
     this.#lock = lock
+    this.#expiry = new ExpiryClock(config.clock)
     this.#log = recovered.log
     const mark = { lsn: recovered.mark.appliedLsn, position: recovered.mark.appliedPosition }
     this.flusher = new Flusher(this.#log, recovered.lastLsn, mark, {
@@ -144,11 +149,12 @@ export class Engine {
       keeper,
       tier,
       events,
+      expiry: this.#expiry,
       flusher: this.flusher,
       onRoom: () => this.writer.drain(),
       onLogError: error => this.#fail(error),
     })
-    this.reader = new Reader(tier, keeper, this.#log)
+    this.reader = new Reader(tier, keeper, this.#expiry, this.#log, () => this.#sweeper.wake())
     this.scanner = new Scanner(tier, keeper, this.reader)
     this.writer = new Writer({
       config,
@@ -158,6 +164,7 @@ export class Engine {
       checkWritable: () => this.#checkWritable(),
       noRoomError: () => this.#noRoomError(),
     })
+    this.#sweeper = new Sweeper({ clock: config.clock, expiry: this.#expiry, keeper, writer: this.writer })
     keeper.flushedLsn = () => this.checkpointer.flushedLsn
     keeper.onUp = storeMark => this.checkpointer.storeIsUp(storeMark)
     this.checkpointer.start()
@@ -181,6 +188,12 @@ export class Engine {
 
   get budgets(): ReadonlySet<LossBudget> {
     return this.#budgets
+  }
+
+  /** The moment, in ms since 1970, at which something expires that is written now. */
+  expiresAt(ttlMs: number): number {
+    this.#sweeper.wake()
+    return this.#expiry.now() + ttlMs
   }
 
   /** A loss bound that is kept for all writes counted in it. */
@@ -282,6 +295,7 @@ export class Engine {
     await Promise.allSettled([withDeadline(reopening, deadlineMs, clock, closedError)])
     const hasFailed = this.#state === 'failed'
     this.#state = 'closing'
+    this.#sweeper.stop()
     this.writer.rejectQueued(closedError())
     if (!hasFailed) await this.#drainBefore(ends)
     const paused = this.checkpointer.pause()

@@ -16,6 +16,14 @@ import type { Tier } from '../tier/tier.js'
 import type { Events } from './events.js'
 import { SyncPace } from './sync-pace.js'
 
+/** An encoded value as a binary string; `undefined` deletes. */
+export interface EncodedWrite {
+  codec: number
+  value: string | undefined
+  /** In ms since 1970; 0 for never. */
+  expiresAt: number
+}
+
 /** A frame of the log with the entries that it took along. */
 export interface LoggedFrame {
   position: number
@@ -96,13 +104,13 @@ export class Flusher {
   }
 
   /** Takes a write: from here on it is visible, and has its place in the order. The caller has checked that there is room. */
-  accept(key: string, codec: number, value: string | undefined): Lsn {
+  accept(key: string, { codec, value, expiresAt }: EncodedWrite): Lsn {
     const lsn = this.#lastLsn + 1
     invariant(lsn <= this.#log.ceiling, 'I7: an LSN above the durable ceiling')
     this.#lastLsn = lsn
     const before = this.#parts.tier.get(key)
     if (before?.state === EntryState.dirty) this.#bodyBytes -= bytesOf(before)
-    this.#bodyBytes += bytesOf(this.#parts.tier.accept(key, lsn, codec, value))
+    this.#bodyBytes += bytesOf(this.#parts.tier.accept(key, lsn, codec, value, expiresAt))
     return lsn
   }
 
@@ -278,7 +286,7 @@ export class Flusher {
     builder.begin(this.#bodyBytes)
     const position = this.#log.end
     for (const entry of entries) {
-      entry.recordOffset = builder.add(entry.key, entry.lsn, entry.codec, entry.value)
+      entry.recordOffset = builder.add(entry.key, entry.lsn, entry.codec, entry.value, entry.expiresAt)
       entry.framePosition = position
     }
     for (const budget of this.#parts.budgets) budget.framed()
@@ -338,5 +346,5 @@ export class Flusher {
 }
 
 function bytesOf(entry: Entry): number {
-  return recordBytes(entry.key.length, entry.value === undefined ? 0 : entry.value.length)
+  return recordBytes(entry.key.length, entry.value === undefined ? 0 : entry.value.length, entry.expiresAt)
 }

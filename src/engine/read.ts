@@ -1,12 +1,16 @@
 /**
  * The one read path: the tier, else the log by position, else the data store.
  *
+ * What has expired reads as absent, wherever it is found.
+ *
  * I6: a value that is read from the store fills the tier only if its key was not accepted anew meanwhile.
  */
+import { NEVER } from '../codec/extras.js'
 import { decodeStoredValue } from '../codec/stored-value.js'
 import { AgentMemoryError } from '../core/errors.js'
 import type { EncodedKey } from '../core/key.js'
 import type { Lsn } from '../core/lsn.js'
+import type { ExpiryClock } from '../io/expiry-clock.js'
 import type { Log } from '../log/log.js'
 import type { Frame } from '../log/reader.js'
 import { readRecord } from '../log/record.js'
@@ -27,6 +31,8 @@ export interface FoundValue {
   lsn: Lsn
   codec: number
   value: string
+  /** In ms since 1970; 0 for never. */
+  expiresAt: number
 }
 
 /** A read of the store that is going on. It is stale once its key has been accepted anew. */
@@ -38,7 +44,10 @@ interface Load {
 /** What is known of a key at one moment, and whether that moment is still now. */
 export interface KeyState {
   found: FoundValue | undefined
-  /** LSN of the write that made it so: of the value, or of a delete that the store does not have yet; 0 if unknown. */
+  /**
+   * LSN of the write that made it so: of the value, also of one that has expired, or of a delete that the store does not
+   * have yet; 0 if unknown.
+   */
   lsn: Lsn
   isCurrent(): boolean
 }
@@ -49,12 +58,17 @@ export class Reader {
   readonly #loads = new Map<EncodedKey, Load>()
   /** Acceptances by a hash of their key: a state that was read is current while its bucket has not moved. */
   readonly #accepts = new Float64Array(ACCEPT_BUCKETS)
+  readonly #expiry: ExpiryClock
+  /** Something that expires was read from the store. */
+  readonly #onExpiring: () => void
   #log: Log
   #lastFrame: { position: number; frame: Promise<Frame> } | undefined
 
-  constructor(tier: Tier, keeper: StoreKeeper, log: Log) {
+  constructor(tier: Tier, keeper: StoreKeeper, expiry: ExpiryClock, log: Log, onExpiring: () => void) {
     this.#tier = tier
     this.#keeper = keeper
+    this.#expiry = expiry
+    this.#onExpiring = onExpiring
     this.#log = log
   }
 
@@ -90,7 +104,7 @@ export class Reader {
     const missing: number[] = []
     for (const [index, key] of keys.entries()) {
       const entry = this.#tier.get(key)
-      if (entry?.isHeld) found[index] = foundIn(entry)
+      if (entry?.isHeld) found[index] = this.live(foundIn(entry))
       else missing.push(index)
     }
     if (missing.length > 0) await this.#loadMany(keys, missing, found)
@@ -109,14 +123,14 @@ export class Reader {
   async fromLog(entry: Entry): Promise<FoundValue | undefined> {
     // Since the caller looked it may have been deleted, or written anew: then the tier has it.
     if (entry.isHeld || entry.state !== EntryState.pending) return undefined
-    const { key, lsn, codec, framePosition, recordOffset } = entry
+    const { key, lsn, codec, expiresAt, framePosition, recordOffset } = entry
     try {
       const frame = await this.#frameAt(framePosition)
       const { record } = readRecord(frame.body, recordOffset)
       if (record.key !== key || record.lsn !== lsn || record.value === undefined) throw wrongRecord(framePosition)
       const value = record.value.latin1Slice()
       this.#tier.refill(entry, lsn, value)
-      return { lsn, codec, value }
+      return { lsn, codec, value, expiresAt }
     } catch (error) {
       // The segment may have been released after the entry had reached the store: then it is to be read there.
       const hasMoved = entry.lsn !== lsn || entry.state !== EntryState.pending || entry.framePosition !== framePosition
@@ -125,23 +139,45 @@ export class Reader {
     }
   }
 
+  /** What was found, unless it has expired. */
+  live<Found extends { expiresAt: number }>(found: Found | undefined): Found | undefined {
+    return found === undefined || this.#hasExpired(found.expiresAt) ? undefined : found
+  }
+
+  /** A value from the store's bytes, its checksum verified. It may have expired. */
+  fromStored(key: EncodedKey, bytes: Buffer): FoundValue {
+    const { lsn, codec, value, expiresAt } = decodeStoredValue(key, bytes)
+    if (expiresAt !== NEVER) this.#onExpiring()
+    return { lsn, codec, value: value.latin1Slice(), expiresAt }
+  }
+
+  #hasExpired(expiresAt: number): boolean {
+    return expiresAt !== NEVER && expiresAt <= this.#expiry.now()
+  }
+
   #heldState(entry: Entry): KeyState {
     const { lsn } = entry
     const tier = this.#tier
-    return { found: foundIn(entry), lsn, isCurrent: () => tier.get(entry.key) === entry && entry.lsn === lsn }
+    return this.#state(foundIn(entry), lsn, () => tier.get(entry.key) === entry && entry.lsn === lsn)
+  }
+
+  #state(raw: FoundValue | undefined, lsn: Lsn, isUnchanged: () => boolean): KeyState {
+    const found = this.live(raw)
+    if (found === undefined || found.expiresAt === NEVER) return { found, lsn, isCurrent: isUnchanged }
+    return { found, lsn, isCurrent: () => isUnchanged() && !this.#hasExpired(found.expiresAt) }
   }
 
   async #loggedState(entry: Entry): Promise<KeyState | undefined> {
     const isCurrent = this.#unchanged(entry.key)
     const found = await this.fromLog(entry)
     if (found === undefined) return undefined
-    return { found, lsn: found.lsn, isCurrent }
+    return this.#state(found, found.lsn, isCurrent)
   }
 
   async #loadedState(key: EncodedKey): Promise<KeyState> {
     const isCurrent = this.#unchanged(key)
     const found = await this.#load(key).found
-    return { found, lsn: found?.lsn ?? 0, isCurrent }
+    return this.#state(found, found?.lsn ?? 0, isCurrent)
   }
 
   /** The tier cannot tell this by itself: an entry leaves it once it is stored, and may do so before anybody looks. */
@@ -163,8 +199,9 @@ export class Reader {
   #startLoad(key: EncodedKey, stored: Promise<Buffer | undefined>): Load {
     const load: Load = { isStale: false, found: Promise.resolve(undefined) }
     load.found = stored.then(bytes => {
-      const found = bytes && fromStored(key, bytes)
-      if (found !== undefined && !load.isStale) this.#tier.fill(key, found.lsn, found.codec, found.value)
+      const found = bytes && this.fromStored(key, bytes)
+      const live = load.isStale ? undefined : this.live(found)
+      if (live !== undefined) this.#tier.fill(key, live.lsn, live.codec, live.value, live.expiresAt)
       return found
     })
     this.#loads.set(key, load)
@@ -206,15 +243,10 @@ export class Reader {
   }
 }
 
+/** The value that an entry holds. It may have expired. */
 export function foundIn(entry: Entry): FoundValue | undefined {
-  if (entry.value === undefined) return undefined
-  return { lsn: entry.lsn, codec: entry.codec, value: entry.value }
-}
-
-/** A value from the store's bytes, its checksum verified. */
-export function fromStored(key: EncodedKey, bytes: Buffer): FoundValue {
-  const stored = decodeStoredValue(key, bytes)
-  return { lsn: stored.lsn, codec: stored.codec, value: stored.value.latin1Slice() }
+  const { lsn, codec, value, expiresAt } = entry
+  return value === undefined ? undefined : { lsn, codec, value, expiresAt }
 }
 
 function wrongRecord(position: number): AgentMemoryError {

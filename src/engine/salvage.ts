@@ -46,6 +46,7 @@ export interface SalvageSink {
 interface Rescue {
   lsn: Lsn
   codec: number
+  expiresAt: number
   value: Buffer | undefined
 }
 
@@ -215,8 +216,8 @@ class Salvage {
     if (this.#damaged.size === 0) return
     if (this.#rescueAt?.run !== run || this.#rescueAt.end !== header.position) this.#rescues.clear()
     this.#rescueAt = { run, end: header.position + bytes }
-    for (const { key, lsn, codec, value } of readRecords(body)) {
-      if (this.#damaged.has(key)) this.#rescues.set(key, { lsn, codec, value: value && Buffer.from(value) })
+    for (const { key, value, ...head } of readRecords(body)) {
+      if (this.#damaged.has(key)) this.#rescues.set(key, { ...head, value: value && Buffer.from(value) })
     }
   }
 
@@ -229,9 +230,9 @@ class Salvage {
 
   async #rescue(): Promise<void> {
     const entries: StoredEntry[] = []
-    for (const [key, { lsn, codec, value }] of this.#rescues) {
+    for (const [key, { value, ...head }] of this.#rescues) {
       this.#damaged.delete(key)
-      if (value !== undefined) entries.push({ key, value: encodeStoredValue({ key, lsn, codec, value }) })
+      if (value !== undefined) entries.push({ key, value: encodeStoredValue({ key, ...head, value }) })
     }
     this.#entries += entries.length
     this.#rescued = entries.length

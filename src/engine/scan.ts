@@ -10,7 +10,7 @@ import type { StoredEntry } from '../stores/data-store.js'
 import type { Entry } from '../tier/entry.js'
 import type { KeyRange } from '../tier/ordered-keys.js'
 import type { Tier } from '../tier/tier.js'
-import { type FoundValue, foundIn, fromStored, type Reader } from './read.js'
+import { type FoundValue, foundIn, type Reader } from './read.js'
 import type { StoreKeeper } from './store-keeper.js'
 
 export interface ScannedEntry extends FoundValue {
@@ -61,31 +61,36 @@ export class Scanner {
     let at = 0
     for (const each of noted) {
       if (!isCovered(each.key)) break
-      for (; at < stored.length && isBefore(stored[at]!.key, each.key); at++) entries.push(scanned(stored[at]!))
+      for (; at < stored.length && isBefore(stored[at]!.key, each.key); at++) this.#push(entries, stored[at]!)
       const twin = stored[at]?.key === each.key ? stored[at++] : undefined
       const entry = await this.#newer(each, twin)
       if (entry !== undefined) entries.push(entry)
     }
-    for (; at < stored.length && isCovered(stored[at]!.key); at++) entries.push(scanned(stored[at]!))
+    for (; at < stored.length && isCovered(stored[at]!.key); at++) this.#push(entries, stored[at]!)
     return { entries, last }
   }
 
   /** Of a key that was noted and may be in the store as well, the newer state. */
   async #newer(noted: Noted, stored: StoredEntry | undefined): Promise<ScannedEntry | undefined> {
-    const inStore = stored && scanned(stored)
-    if (inStore !== undefined && inStore.lsn > noted.lsn) return inStore
+    const inStore = stored && this.#scanned(stored)
+    if (inStore !== undefined && inStore.lsn > noted.lsn) return this.#reader.live(inStore)
     if (noted.isDeleted) return undefined
     const found = noted.found ?? (await this.#reader.fromLog(noted.entry)) ?? (await this.#reader.get(noted.key))
-    return found && { ...found, key: noted.key }
+    return this.#reader.live(found && { ...found, key: noted.key })
+  }
+
+  #push(entries: ScannedEntry[], stored: StoredEntry): void {
+    const entry = this.#reader.live(this.#scanned(stored))
+    if (entry !== undefined) entries.push(entry)
+  }
+
+  #scanned({ key, value }: StoredEntry): ScannedEntry {
+    return { ...this.#reader.fromStored(key, value), key }
   }
 }
 
 function note(entry: Entry): Noted {
   return { key: entry.key, lsn: entry.lsn, isDeleted: entry.isDeleted, found: foundIn(entry), entry }
-}
-
-function scanned({ key, value }: StoredEntry): ScannedEntry {
-  return { ...fromStored(key, value), key }
 }
 
 /** The last key of a list that was cut off at its limit; `undefined` for one that holds all there is. */

@@ -12,14 +12,8 @@ import type { LossBudget } from '../policy/loss-budget.js'
 import type { Checkpointer } from './checkpoint.js'
 import type { EngineConfig } from './config.js'
 import { overloadedError, storeBehindError, tooLargeError } from './failures.js'
-import type { Flusher } from './flush.js'
+import type { EncodedWrite, Flusher } from './flush.js'
 import type { FoundValue, KeyState, Reader } from './read.js'
-
-/** An encoded value as a binary string; `undefined` deletes. */
-export interface EncodedWrite {
-  codec: number
-  value: string | undefined
-}
 
 /** One write of a call. */
 export interface Write {
@@ -79,16 +73,11 @@ export class Writer {
   }
 
   /** One unconditional write: accepted before this returns, if there is room. */
-  writeOne(
-    key: EncodedKey,
-    { codec, value }: EncodedWrite,
-    durability: Durability,
-    budget: LossBudget,
-  ): Promise<WriteResult> {
-    const bytes = recordBytes(key.length, value === undefined ? 0 : value.length)
+  writeOne(key: EncodedKey, content: EncodedWrite, durability: Durability, budget: LossBudget): Promise<WriteResult> {
+    const bytes = bytesOf(key, content)
     return new Promise((resolve, reject) => {
       this.#whenRoom(bytes, 1, reject, () => {
-        const lsn = this.#accept(key, codec, value)
+        const lsn = this.#accept(key, content)
         const admitted = durability === 'write-back' && budget.admit(bytes, this.#clock.monotonicMs())
         if (admitted) this.#makeDueFor(budget)
         this.#acknowledge(lsn, admitted ? 'tier' : milestoneOf(durability), resolve, reject)
@@ -141,7 +130,7 @@ export class Writer {
       const contents = resolveContents(writes, states)
       // A function of the caller has run: it may have written the very key.
       if (!areCurrent(states)) continue
-      const bytes = contents.map((content, index) => recordBytes(writes[index]!.key.length, content.value?.length ?? 0))
+      const bytes = contents.map((content, index) => bytesOf(writes[index]!.key, content))
       const total = bytes.reduce((sum, each) => sum + each, 0)
       // Nothing may happen between the check above and the acceptance; so a call that has had to wait looks again.
       if (!this.#hasRoomNow(total, writes.length, me)) {
@@ -195,9 +184,9 @@ export class Writer {
     let lsn = this.#parts.flusher.lastLsn
     let admitted = durability === 'write-back'
     const now = this.#clock.monotonicMs()
-    for (const [index, { codec, value }] of contents.entries()) {
+    for (const [index, content] of contents.entries()) {
       const { key, budget } = writes[index]!
-      lsn = this.#accept(key, codec, value)
+      lsn = this.#accept(key, content)
       admitted &&= budget.admit(bytes[index]!, now)
     }
     if (admitted) for (const { budget } of writes) this.#makeDueFor(budget)
@@ -206,8 +195,8 @@ export class Writer {
     })
   }
 
-  #accept(key: EncodedKey, codec: number, value: string | undefined): Lsn {
-    const lsn = this.#parts.flusher.accept(key, codec, value)
+  #accept(key: EncodedKey, content: EncodedWrite): Lsn {
+    const lsn = this.#parts.flusher.accept(key, content)
     this.#parts.reader.accepted(key)
     return lsn
   }
@@ -393,8 +382,12 @@ function resolveContents(writes: readonly Write[], states: ReadonlyMap<EncodedKe
   })
 }
 
-function asFound({ codec, value }: EncodedWrite): FoundValue | undefined {
-  return value === undefined ? undefined : { lsn: 0, codec, value }
+function asFound({ value, ...head }: EncodedWrite): FoundValue | undefined {
+  return value === undefined ? undefined : { lsn: 0, value, ...head }
+}
+
+function bytesOf(key: EncodedKey, { value, expiresAt }: EncodedWrite): number {
+  return recordBytes(key.length, value === undefined ? 0 : value.length, expiresAt)
 }
 
 function versionText(version: Lsn | null): string {

@@ -1,4 +1,5 @@
 /** One write in a frame's body, to bytes and back. Drawn in docs/formats/log.md, "Record". */
+import { type ExtrasErrors, extrasBytes, NEVER, readExtras, writeExtras } from '../codec/extras.js'
 import { AgentMemoryError } from '../core/errors.js'
 import type { EncodedKey } from '../core/key.js'
 import { type Lsn, readUint64, writeUint64 } from '../core/lsn.js'
@@ -7,7 +8,8 @@ export const RECORD_HEAD_BYTES = 24
 
 const KIND_SET = 1
 const KIND_DELETE = 2
-const FIRST_REQUIRED_TAG = 128
+
+const ERRORS: ExtrasErrors = { malformed: what => malformed(`a record has ${what}`), unknown: unknownFeature }
 
 /** A record as it is read. `value` is a view of the frame's buffer; `undefined` for a delete. */
 export interface LogRecord {
@@ -15,11 +17,13 @@ export interface LogRecord {
   lsn: Lsn
   codec: number
   value: Buffer | undefined
+  /** In ms since 1970; 0 for never. */
+  expiresAt: number
 }
 
 /** Bytes of a record in a frame's body. */
-export function recordBytes(keyBytes: number, valueBytes: number): number {
-  return RECORD_HEAD_BYTES + keyBytes + valueBytes
+export function recordBytes(keyBytes: number, valueBytes: number, expiresAt = NEVER): number {
+  return RECORD_HEAD_BYTES + keyBytes + extrasBytes(expiresAt) + valueBytes
 }
 
 /** Writes a record at `offset` and returns the offset behind it. Key and value are binary strings. */
@@ -30,6 +34,7 @@ export function writeRecord(
   lsn: Lsn,
   codec: number,
   value: string | undefined,
+  expiresAt: number,
 ): number {
   const valueBytes = value === undefined ? 0 : value.length
   body[offset] = value === undefined ? KIND_DELETE : KIND_SET
@@ -38,12 +43,13 @@ export function writeRecord(
   body.writeUInt32LE(0, offset + 2)
   body.writeUInt16LE(key.length, offset + 6)
   body.writeUInt32LE(valueBytes, offset + 8)
-  // Extras and schema version: none in this version.
-  body.writeUInt32LE(0, offset + 12)
+  body.writeUInt16LE(extrasBytes(expiresAt), offset + 12)
+  // Schema version: none in this version.
+  body.writeUInt16LE(0, offset + 14)
   writeUint64(body, lsn, offset + 16)
   let at = offset + RECORD_HEAD_BYTES
   body.latin1Write(key, at)
-  at += key.length
+  at = writeExtras(body, at + key.length, expiresAt)
   if (value !== undefined) body.latin1Write(value, at)
   return at + valueBytes
 }
@@ -63,10 +69,10 @@ export function readRecord(body: Buffer, offset: number): { record: LogRecord; e
   const kind = body[offset]
   const keyBytes = body.readUInt16LE(offset + 6)
   const valueBytes = body.readUInt32LE(offset + 8)
-  const extrasBytes = body.readUInt16LE(offset + 12)
+  const ofExtras = body.readUInt16LE(offset + 12)
   const keyStart = offset + RECORD_HEAD_BYTES
   const extrasStart = keyStart + keyBytes
-  const valueStart = extrasStart + extrasBytes
+  const valueStart = extrasStart + ofExtras
   const end = valueStart + valueBytes
   if (end > body.length) throw malformed(`a record of ${end - offset} bytes passes the end of its frame`)
   // A compressed or encrypted value would be served as a wrong one by a reader that does not know how to undo it.
@@ -74,23 +80,14 @@ export function readRecord(body: Buffer, offset: number): { record: LogRecord; e
   if (body[offset + 2] !== 0) throw unknownFeature(`compression ${body[offset + 2]}`)
   if (body[offset + 3] !== 0) throw unknownFeature(`encryption key ${body[offset + 3]}`)
   if (body.readUInt16LE(offset + 4) !== 0) throw unknownFeature(`required flags ${body.readUInt16LE(offset + 4)}`)
-  refuseRequiredExtras(body, extrasStart, valueStart)
   const record: LogRecord = {
     key: body.latin1Slice(keyStart, extrasStart),
     lsn: readUint64(body, offset + 16),
     codec: body[offset + 1]!,
     value: kind === KIND_DELETE ? undefined : body.subarray(valueStart, end),
+    expiresAt: ofExtras === 0 ? NEVER : readExtras(body, extrasStart, valueStart, ERRORS),
   }
   return { record, end }
-}
-
-function refuseRequiredExtras(body: Buffer, start: number, end: number): void {
-  for (let at = start; at < end; ) {
-    const tag = body[at]!
-    if (tag >= FIRST_REQUIRED_TAG) throw unknownFeature(`extra ${tag}`)
-    at += 2 + (body[at + 1] ?? 0)
-    if (at > end) throw malformed('the extras of a record pass their end')
-  }
 }
 
 function unknownFeature(what: string): AgentMemoryError {

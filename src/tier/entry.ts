@@ -23,6 +23,8 @@ export class Entry {
   /** `undefined` if the entry is a tombstone, or if only the log still has the value. */
   value: string | undefined
   isDeleted: boolean
+  /** In ms since 1970; 0 for never. */
+  expiresAt: number
   state: EntryState
   /** Position of the frame that holds the entry, and the record's offset in its body; set once it is framed. */
   framePosition = -1
@@ -34,12 +36,20 @@ export class Entry {
   isListed = false
   visited = false
 
-  constructor(key: EncodedKey, lsn: Lsn, codec: number, value: string | undefined, state: EntryState) {
+  constructor(
+    key: EncodedKey,
+    lsn: Lsn,
+    codec: number,
+    value: string | undefined,
+    expiresAt: number,
+    state: EntryState,
+  ) {
     this.key = key
     this.lsn = lsn
     this.codec = codec
     this.value = value
     this.isDeleted = value === undefined
+    this.expiresAt = expiresAt
     this.state = state
   }
 

@@ -52,10 +52,10 @@ export class Tier {
   }
 
   /** Takes an accepted write. Returns the entry it superseded in the set of dirty ones, as key and value lengths. */
-  accept(key: EncodedKey, lsn: Lsn, codec: number, value: string | undefined): Entry {
+  accept(key: EncodedKey, lsn: Lsn, codec: number, value: string | undefined, expiresAt = 0): Entry {
     let entry = this.#entries.get(key)
     if (entry === undefined) {
-      entry = new Entry(key, lsn, codec, value, EntryState.clean)
+      entry = new Entry(key, lsn, codec, value, expiresAt, EntryState.clean)
       this.#entries.set(key, entry)
       this.#hold(entry)
     } else {
@@ -64,6 +64,7 @@ export class Tier {
       entry.codec = codec
       entry.value = value
       entry.isDeleted = value === undefined
+      entry.expiresAt = expiresAt
       if (entry.isListed) this.#bytes += entryCost(key, value)
       else this.#hold(entry)
       entry.visited = true
@@ -83,9 +84,9 @@ export class Tier {
   }
 
   /** Takes a value that was read from the data store. Must not be called for a key that was accepted meanwhile. */
-  fill(key: EncodedKey, lsn: Lsn, codec: number, value: string): void {
+  fill(key: EncodedKey, lsn: Lsn, codec: number, value: string, expiresAt = 0): void {
     if (this.#entries.has(key)) return
-    const entry = new Entry(key, lsn, codec, value, EntryState.clean)
+    const entry = new Entry(key, lsn, codec, value, expiresAt, EntryState.clean)
     this.#entries.set(key, entry)
     this.#hold(entry)
     this.#shrink(HAND_STEPS)
@@ -105,10 +106,11 @@ export class Tier {
     lsn: Lsn,
     codec: number,
     value: string | undefined,
+    expiresAt: number,
     position: number,
     offset: number,
   ): Entry {
-    const entry = this.accept(key, lsn, codec, value)
+    const entry = this.accept(key, lsn, codec, value, expiresAt)
     entry.state = EntryState.pending
     entry.framePosition = position
     entry.recordOffset = offset

@@ -16,6 +16,12 @@ function rewritten(bytes: Buffer, at: number, byte: number): Buffer {
   return copy
 }
 
+/** The stored value with these bytes as its extras. */
+function withExtras(bytes: Buffer, extras: readonly number[]): Buffer {
+  const copy = Buffer.concat([bytes.subarray(0, 22), Buffer.from(extras), bytes.subarray(22)])
+  return rewritten(copy, 20, extras.length)
+}
+
 test('a stored value comes back with all of its fields', () => {
   const fields = fc.record({
     lsn: fc.maxSafeNat(),
@@ -23,23 +29,23 @@ test('a stored value comes back with all of its fields', () => {
     compression: fc.nat({ max: 255 }),
     encryptionKeyId: fc.nat({ max: 255 }),
     schemaVersion: fc.nat({ max: 0xffff }),
+    expiresAt: fc.oneof(fc.constant(0), fc.maxSafeNat()),
   })
   const segments = fc.array(fc.string({ unit: 'grapheme' }), { minLength: 1, maxLength: 4 })
   fc.assert(
     fc.property(fields, segments, fc.uint8Array(), (given, names, bytes) => {
       const value = Buffer.from(bytes)
       const stored = encodeStoredValue({ key: encodeSegments(names), ...given, value })
-      assert.deepEqual(decodeStoredValue(encodeSegments(names), stored), { ...given, extras: Buffer.alloc(0), value })
+      assert.deepEqual(decodeStoredValue(encodeSegments(names), stored), { ...given, value })
     }),
   )
 })
 
-test('a range of a buffer can be given as the value, and extras stand before it', () => {
-  const extras = Buffer.from([1, 2, 0xaa, 0xbb, 2, 0])
-  const stored = encodeStoredValue({ key, ...head, value: Buffer.from('xxabcyy'), valueStart: 2, valueEnd: 5, extras })
-  const decoded = decodeStoredValue(key, stored)
+test('a range of a buffer can be given as the value, and what may be left aside is skipped', () => {
+  const stored = encodeStoredValue({ key, ...head, value: Buffer.from('xxabcyy'), valueStart: 2, valueEnd: 5 })
+  const decoded = decodeStoredValue(key, withExtras(stored, [1, 2, 0xaa, 0xbb, 2, 0]))
   assert.equal(decoded.value.toString(), 'abc')
-  assert.deepEqual(decoded.extras, extras)
+  assert.equal(decoded.expiresAt, 0)
 })
 
 test('the bytes of format 1 do not change', () => {
@@ -51,8 +57,8 @@ test('the bytes of format 1 do not change', () => {
 })
 
 test('a flip of any bit is found, and the error names the key', () => {
-  const extras = Buffer.from([1, 1, 9])
-  const stored = encodeStoredValue({ key, ...head, value: Buffer.from('a568656c6c6f', 'hex'), extras })
+  const expiresAt = Date.UTC(2030, 0)
+  const stored = encodeStoredValue({ key, ...head, value: Buffer.from('a568656c6c6f', 'hex'), expiresAt })
   for (let bit = 0; bit < stored.length * 8; bit++) {
     const flipped = Buffer.from(stored)
     flipped[bit >> 3] = flipped.readUInt8(bit >> 3) ^ (1 << (bit & 7))
@@ -73,23 +79,31 @@ test('a value that is cut short, grown, or of another key is found', () => {
 })
 
 test('a newer format, an unknown required flag and an unknown required extra are told from damage', () => {
-  const stored = encodeStoredValue({ key, ...head, value: Buffer.from('hello'), extras: Buffer.from([5, 0]) })
+  const stored = withExtras(encodeStoredValue({ key, ...head, value: Buffer.from('hello') }), [5, 0])
   assert.throws(() => decodeStoredValue(key, rewritten(stored, 4, 2)), { code: 'FORMAT_TOO_NEW', message: /format 2/ })
   assert.throws(() => decodeStoredValue(key, rewritten(stored, 11, 0x80)), {
     code: 'FORMAT_TOO_NEW',
     message: /0x8000/,
   })
-  assert.throws(() => decodeStoredValue(key, rewritten(stored, 22, 128)), {
+  assert.throws(() => decodeStoredValue(key, rewritten(stored, 22, 129)), {
     code: 'FORMAT_TOO_NEW',
-    message: /extra 128/,
+    message: /extra 129/,
   })
   assert.equal(decodeStoredValue(key, rewritten(stored, 22, 127)).value.toString(), 'hello')
 })
 
 test('fields that cannot be, under a right checksum, are damage', () => {
-  const stored = encodeStoredValue({ key, ...head, value: Buffer.from('hello'), extras: Buffer.from([5, 0]) })
+  const stored = withExtras(encodeStoredValue({ key, ...head, value: Buffer.from('hello') }), [5, 0])
   assert.throws(() => decodeStoredValue(key, rewritten(stored, 4, 0)), { code: 'STORE_CORRUPT' })
   assert.throws(() => decodeStoredValue(key, rewritten(stored, 19, 0xff)), { code: 'STORE_CORRUPT' })
   assert.throws(() => decodeStoredValue(key, rewritten(stored, 20, 200)), { code: 'STORE_CORRUPT' })
   assert.throws(() => decodeStoredValue(key, rewritten(stored, 23, 1)), { code: 'STORE_CORRUPT' })
+  for (const expiry of [
+    [128, 0],
+    [128, 7, 1, 1, 1, 1, 1, 1, 1],
+    [128, 8, 0, 0, 0, 0, 0, 0, 0, 0],
+  ]) {
+    const bare = encodeStoredValue({ key, ...head, value: Buffer.from('hello') })
+    assert.throws(() => decodeStoredValue(key, withExtras(bare, expiry)), { code: 'STORE_CORRUPT' })
+  }
 })

@@ -244,3 +244,15 @@ function gatedStore() {
   }
   return { disk, gate, opener }
 }
+
+test('a condition of setMany holds for each of its keys, or nothing is written', async () => {
+  const { memory } = await simulated()
+  const map = memory.map<number>('m')
+  await map.setMany(Object.entries({ a: 1, b: 2 }), { expected: null })
+
+  const again = map.setMany(Object.entries({ b: 3, c: 4 }), { expected: null })
+
+  await assert.rejects(again, { code: 'VERSION_CONFLICT' })
+  assert.deepEqual(await map.getMany(['a', 'b', 'c']), [1, 2, undefined])
+  await memory.close()
+})

@@ -126,7 +126,7 @@ test('a record with a feature that this version does not know is FORMAT_TOO_NEW'
     change(bytes)
     assert.throws(() => readRecord(bytes, 0), { code: 'FORMAT_TOO_NEW' }, name)
   }
-  assert.throws(() => readRecord(rawRecord({ extras: [128, 0] }), 0), { code: 'FORMAT_TOO_NEW' })
+  assert.throws(() => readRecord(rawRecord({ extras: [129, 0] }), 0), { code: 'FORMAT_TOO_NEW' })
   assert.throws(() => readRecord(rawRecord({ extras: [3, 2, 7, 7, 255, 1, 0] }), 0), { code: 'FORMAT_TOO_NEW' })
 })
 
@@ -154,7 +154,7 @@ test('a record that does not fit its frame is LOG_CORRUPT and reads nothing beyo
   ]) {
     assert.throws(() => readRecord(bytes, 0), { code: 'LOG_CORRUPT' })
   }
-  for (const extras of [[1, 9, 0], [1], [1, 0, 1]]) {
+  for (const extras of [[1, 9, 0], [1], [1, 0, 1], [128, 0], [128, 8, 0, 0, 0, 0, 0, 0, 0, 0]]) {
     assert.throws(() => readRecord(rawRecord({ extras }), 0), { code: 'LOG_CORRUPT' }, JSON.stringify(extras))
   }
 })

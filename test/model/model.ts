@@ -3,8 +3,11 @@
 /** One accepted write, or the writes of one batch: `undefined` deletes. */
 export interface Accepted {
   lsn: number
-  writes: readonly (readonly [key: string, value: number | undefined])[]
+  writes: readonly ModelWrite[]
 }
+
+/** `undefined` deletes. What expires is absent from its moment on, in ms since 1970. */
+export type ModelWrite = readonly [key: string, value: number | undefined, expiresAt?: number | undefined]
 
 export class Model {
   /** In the order of acceptance. */
@@ -23,29 +26,35 @@ export class Model {
     this.promisedLsn = Math.max(this.promisedLsn, lsn)
   }
 
-  /** What is there if everything up to an LSN is kept. */
-  contentAt(lsn = Number.POSITIVE_INFINITY): Record<string, number> {
+  /** What is there at a moment if everything up to an LSN is kept. */
+  contentAt(nowMs: number, lsn = Number.POSITIVE_INFINITY): Record<string, number> {
     const content = new Map<string, number>()
     for (const accepted of this.history) {
       if (accepted.lsn > lsn) break
-      for (const [key, value] of accepted.writes) {
-        if (value === undefined) content.delete(key)
+      for (const [key, value, expiresAt] of accepted.writes) {
+        if (value === undefined || (expiresAt !== undefined && expiresAt <= nowMs)) content.delete(key)
         else content.set(key, value)
       }
     }
     return Object.fromEntries([...content].sort(([a], [b]) => (a < b ? -1 : 1)))
   }
 
+  /** When an entry expires that was written last. */
+  expiryOf(key: string): number | undefined {
+    const writes = this.history.flatMap(accepted => accepted.writes)
+    return writes.findLast(write => write[0] === key)?.[2]
+  }
+
   /**
    * A crash has left this content. It must be that of a prefix of the history, which has all that was promised; and of
    * what was acknowledged as write-back no more may be missing than the bound allows. Returns what was wrong.
    */
-  crashed(content: Record<string, number>, maxLossWrites: number): string | undefined {
+  crashed(content: Record<string, number>, nowMs: number, maxLossWrites: number): string | undefined {
     const found = JSON.stringify(content)
     // The longest prefix that has this content is the kindest reading of what was kept.
     for (let kept = this.history.length; kept >= 0; kept--) {
       const lsn = kept === 0 ? 0 : this.history[kept - 1]!.lsn
-      if (JSON.stringify(this.contentAt(lsn)) !== found) continue
+      if (JSON.stringify(this.contentAt(nowMs, lsn)) !== found) continue
       const lost = this.history.slice(kept)
       if (lost.some(each => each.lsn <= this.promisedLsn)) continue
       const lostBacks = lost.filter(each => this.writeBacks.has(each.lsn))

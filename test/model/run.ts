@@ -2,23 +2,25 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import type { AgentMemory, AgentMemoryOptions, Durability, MemoryMap, WriteResult } from '../../src/index.js'
+import { ManualClock } from '../../src/testing/manual-clock.js'
 import { type Random, seededRandom } from '../../src/testing/random.js'
 import { SimulatedDisk } from '../../src/testing/simulated-disk.js'
-import { contentOf, openOn, settles } from '../engine/simulated.js'
-import { type Accepted, Model } from './model.js'
+import { contentOf, openOn, settles, turns } from '../engine/simulated.js'
+import { type Accepted, Model, type ModelWrite } from './model.js'
 
 const KEYS = ['a', 'b', 'c', 'd', 'e']
 const MAX_LOSS_WRITES = 5
 
 const key = fc.constantFrom(...KEYS)
 const durability = fc.constantFrom<Durability>('write-back', 'write-back', 'write-ahead', 'write-through')
+const ttlMs = fc.option(fc.integer({ min: 1, max: 100 }), { nil: undefined })
 const noNull = { noNullPrototype: true }
 
 /** One step. `await` says whether the step waits for its answer, or goes on at once. */
 export const actions = fc.oneof(
   {
     weight: 8,
-    arbitrary: fc.record({ kind: fc.constant('set' as const), key, durability, await: fc.boolean() }, noNull),
+    arbitrary: fc.record({ kind: fc.constant('set' as const), key, durability, ttlMs, await: fc.boolean() }, noNull),
   },
   {
     weight: 3,
@@ -50,6 +52,11 @@ export const actions = fc.oneof(
     weight: 3,
     arbitrary: fc.constantFrom(...(['flush', 'checkpoint', 'wait', 'read', 'reopen'] as const)).map(kind => ({ kind })),
   },
+  // A minute is what the removal of expired entries from the store waits for.
+  {
+    weight: 2,
+    arbitrary: fc.constantFrom(10, 50, 60_000).map(ms => ({ kind: 'time' as const, ms })),
+  },
   { weight: 2, arbitrary: fc.constantFrom(...(['kill', 'power cut'] as const)).map(kind => ({ kind })) },
 )
 
@@ -60,6 +67,7 @@ export class Run {
   readonly #options: AgentMemoryOptions
   readonly #random: Random
   readonly #model = new Model()
+  readonly #clock = new ManualClock()
   #disk: SimulatedDisk
   #memory!: AgentMemory
   #map!: MemoryMap<number, string>
@@ -83,9 +91,10 @@ export class Run {
     switch (action.kind) {
       case 'set': {
         const value = this.#nextValue++
-        return this.#write(action, this.#map.set(action.key, value, { durability: action.durability }), [
-          [action.key, value],
-        ])
+        const { durability, ttlMs } = action
+        const options = ttlMs === undefined ? { durability } : { durability, ttlMs }
+        const expiresAt = ttlMs === undefined ? undefined : this.#clock.wallMs() + ttlMs
+        return this.#write(action, this.#map.set(action.key, value, options), [[action.key, value, expiresAt]])
       }
       case 'delete':
         return this.#write(action, this.#map.delete(action.key, { durability: action.durability }), [
@@ -97,6 +106,8 @@ export class Run {
         return this.#batch(action.keys, action.durability)
       case 'cas':
         return this.#compareAndSet(action)
+      case 'time':
+        return this.#pass(action.ms)
       case 'large':
         return this.#large(action.key, action.bytes)
       case 'kill':
@@ -114,7 +125,7 @@ export class Run {
   }
 
   async #open(): Promise<void> {
-    this.#memory = await openOn(this.#disk, this.#options)
+    this.#memory = await openOn(this.#disk, { clock: this.#clock, ...this.#options })
     this.#map = this.#memory.map<number, string>('m')
     this.#acceptedLsn = this.#memory.status().lsn.accepted
   }
@@ -122,7 +133,7 @@ export class Run {
   async #write(
     action: { durability: Durability; await: boolean },
     result: Promise<WriteResult>,
-    writes: [string, number | undefined][],
+    writes: ModelWrite[],
   ): Promise<void> {
     await this.#track(result, writes, action.await)
     if (action.await) await this.#compare()
@@ -139,7 +150,8 @@ export class Run {
   }): Promise<void> {
     // The model can tell what the function is given only if nothing else is under way.
     await this.#settle()
-    const before = this.#model.contentAt()[key]
+    const before = this.#model.contentAt(this.#clock.wallMs())[key]
+    const expiresAt = before === undefined ? undefined : this.#model.expiryOf(key)
     const value = this.#nextValue++
     const result = this.#map.update(
       key,
@@ -149,7 +161,7 @@ export class Run {
       },
       { durability },
     )
-    await this.#track(result, [[key, value]], waits)
+    await this.#track(result, [[key, value, expiresAt]], waits)
     if (waits) await this.#compare()
   }
 
@@ -197,6 +209,16 @@ export class Run {
     this.#acceptedLsn = this.#memory.status().lsn.accepted
   }
 
+  /** Time goes on, once nothing is under way that has a deadline. */
+  async #pass(ms: number): Promise<void> {
+    await this.#settle()
+    await turns(20)
+    this.#clock.advance(ms)
+    await turns(20)
+    this.#acceptedLsn = this.#memory.status().lsn.accepted
+    await this.#compare()
+  }
+
   async #quiet(kind: 'flush' | 'checkpoint' | 'wait' | 'read' | 'reopen'): Promise<void> {
     if (kind === 'read') return this.#compare()
     await this.#settle()
@@ -222,7 +244,7 @@ export class Run {
     this.#pending = []
     await this.#open()
     const content = await contentOf(this.#map)
-    const wrong = this.#model.crashed(content, MAX_LOSS_WRITES)
+    const wrong = this.#model.crashed(content, this.#clock.wallMs(), MAX_LOSS_WRITES)
     assert.equal(wrong, undefined)
     // What a recovery has served stays.
     this.#promiseAll()
@@ -271,7 +293,7 @@ export class Run {
   async #compare(): Promise<void> {
     await this.#settle()
     this.checks += 1
-    const expected = this.#model.contentAt()
+    const expected = this.#model.contentAt(this.#clock.wallMs())
     assert.deepEqual(await contentOf(this.#map), expected)
     const values = await this.#map.getMany(KEYS)
     assert.deepEqual(

@@ -86,7 +86,7 @@ test('a value read from the store never replaces what was accepted meanwhile', (
   tier.accept('a', 6, 1, 'newer')
   tier.refill(entry, 5, 'new')
   assert.equal(tier.get('a')?.value, 'newer')
-  tier.refill(new Entry('a', 6, 1, undefined, EntryState.pending), 6, 'x')
+  tier.refill(new Entry('a', 6, 1, undefined, 0, EntryState.pending), 6, 'x')
   assert.equal(tier.get('a')?.value, 'newer')
 })
 
