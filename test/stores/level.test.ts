@@ -25,6 +25,13 @@ function newFolder(): string {
   return join(root, `store-${folders}`)
 }
 
+/** A database that has been written to. */
+async function makeStoreIn(folder: string): Promise<void> {
+  const store = await openLevelStore(folder)
+  await store.apply([{ key: 'a', value: Buffer.from('1') }], markAt(1))
+  await store.close()
+}
+
 const folderOf = new Map<DataStore, string>()
 async function openIn(folder: string): Promise<DataStore> {
   const store = await openLevelStore(folder)
@@ -61,7 +68,7 @@ test('level: without createIfMissing, a folder without a database is STORE_LOST 
 
 test('level: a database that has lost its file CURRENT is not written over', async () => {
   const folder = newFolder()
-  await (await openLevelStore(folder)).close()
+  await makeStoreIn(folder)
   await rm(join(folder, 'CURRENT'))
   const namesBefore = await readdir(folder)
 
@@ -72,7 +79,7 @@ test('level: a database that has lost its file CURRENT is not written over', asy
 
 test('level: damage that LevelDB finds is STORE_CORRUPT', async () => {
   const folder = newFolder()
-  await (await openLevelStore(folder)).close()
+  await makeStoreIn(folder)
   await writeFile(join(folder, 'CURRENT'), 'not a manifest')
 
   await assert.rejects(openLevelStore(folder), { code: 'STORE_CORRUPT' })
@@ -228,3 +235,44 @@ async function killAfter(child: ChildProcess, lines: number): Promise<number> {
   // What follows the last line break was cut off by the kill.
   return Number(output.split('\n').at(-2))
 }
+
+/** What a power cut within the making of a database may leave: LevelDB renames CURRENT before its MANIFEST is synced. */
+const STILLBORN: Record<string, Record<string, string>> = {
+  'an empty MANIFEST': { CURRENT: 'MANIFEST-000001\n', 'MANIFEST-000001': '', LOCK: '' },
+  'no MANIFEST': { CURRENT: 'MANIFEST-000001\n', LOCK: '' },
+  'an empty CURRENT, and an empty log': { CURRENT: '', 'MANIFEST-000002': '', '000003.log': '' },
+  'a log without CURRENT': { 'MANIFEST-000001': '', '000003.log': '' },
+}
+for (const [what, files] of Object.entries(STILLBORN)) {
+  test(`level: a database whose making was cut short, with ${what}, is made anew`, async () => {
+    const folder = newFolder()
+    await mkdir(folder)
+    for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text)
+
+    const store = await openLevelStore(folder)
+
+    await store.apply([{ key: 'a', value: Buffer.from('1') }], markAt(1))
+    await store.close()
+    const again = await openLevelStore(folder, { createIfMissing: false })
+    assert.deepEqual(await again.get('a'), Buffer.from('1'))
+    await again.close()
+  })
+}
+
+test('level: a database with content is never made anew, however broken its bookkeeping is', async () => {
+  for (const broken of ['MANIFEST', 'CURRENT']) {
+    const folder = newFolder()
+    await makeStoreIn(folder)
+    for (const name of await readdir(folder)) if (name.startsWith(broken)) await writeFile(join(folder, name), '')
+    const before = (await readdir(folder)).sort()
+
+    await assert.rejects(openLevelStore(folder), { code: /^STORE_(CORRUPT|DOWN)$/ })
+
+    const content = before.filter(name => /\.(log|ldb)$/.test(name))
+    const left = await readdir(folder)
+    assert.deepEqual(
+      content.filter(name => !left.includes(name)),
+      [],
+    )
+  }
+})

@@ -1,5 +1,5 @@
 /** The folder of a LevelDB database, looked at before LevelDB does. */
-import { chmod } from 'node:fs/promises'
+import { chmod, stat, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { AgentMemoryError, systemCode } from '../../core/errors.js'
 import { nodeFileSystem } from '../../io/node-file-system.js'
@@ -19,12 +19,33 @@ export async function prepareFolder(folder: string, createIfMissing: boolean): P
     })
   }
   // Without CURRENT, LevelDB would make a new database here and delete the tables of the old one.
-  const remains = names.find(name => /^\d+\.(ldb|sst|log)$/.test(name))
+  const remains = await contentIn(folder, names)
   if (remains === undefined) return
   throw new AgentMemoryError('STORE_CORRUPT', {
     message: `${folder} holds ${remains} of a database, but not its file CURRENT`,
     next: 'Put CURRENT back from a backup, or move the folder away to start with an empty store',
   })
+}
+
+/**
+ * Lets a database be made anew that cannot be opened because its making was cut short: LevelDB names the first MANIFEST
+ * in CURRENT before it has synced it. Returns false, and changes nothing, where anything was ever written into it.
+ */
+export async function clearStillborn(folder: string): Promise<boolean> {
+  const names = await listOrEmpty(folder)
+  if (!names.includes('CURRENT') || (await contentIn(folder, names)) !== undefined) return false
+  // Without CURRENT, LevelDB writes its first files again, over whatever stands there.
+  await unlink(join(folder, 'CURRENT'))
+  return true
+}
+
+/** A file in which LevelDB keeps content: a table, or a log that is not empty. */
+async function contentIn(folder: string, names: readonly string[]): Promise<string | undefined> {
+  for (const name of names) {
+    if (/^\d+\.(ldb|sst)$/.test(name)) return name
+    if (/^\d+\.log$/.test(name) && (await stat(join(folder, name))).size > 0) return name
+  }
+  return undefined
 }
 
 /** LevelDB makes its files with mode 0644: the folder's mode keeps others out, and this says it for each file as well. */

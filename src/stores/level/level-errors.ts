@@ -19,6 +19,11 @@ function meaning(error: unknown): [code: ErrorCode, next: string] {
   }
 }
 
+/** Whether somebody else has the database open. */
+export function isLocked(error: unknown): boolean {
+  return systemCode(root(error)) === 'LEVEL_LOCKED'
+}
+
 /** An open that failed says LEVEL_DATABASE_NOT_OPEN, and why in its cause. */
 function root(error: unknown): unknown {
   return error instanceof Error && error.cause !== undefined ? root(error.cause) : error

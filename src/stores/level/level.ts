@@ -30,8 +30,8 @@ import type { EncodedKey } from '../../core/key.js'
 import { type Lsn, NO_LSN } from '../../core/lsn.js'
 import { nodeFileSystem } from '../../io/node-file-system.js'
 import type { Change, DataStore, Mark, Page, StoreCapabilities, StoredEntry, StoreIdentity } from '../data-store.js'
-import { keepToOwner, prepareFolder } from './folder.js'
-import { levelError } from './level-errors.js'
+import { clearStillborn, keepToOwner, prepareFolder } from './folder.js'
+import { isLocked, levelError } from './level-errors.js'
 import { findLevelLogDamage } from './level-log.js'
 import { decodeIdentity, decodeMark, encodeIdentity, encodeMark } from './metadata.js'
 
@@ -117,15 +117,14 @@ async function refuseDamagedLog(path: string): Promise<void> {
 }
 
 async function open(path: string, createIfMissing: boolean, options: LevelStoreOptions): Promise<DataStore> {
-  const database: Database = new ClassicLevel(path, {
-    keyEncoding: 'buffer',
-    valueEncoding: 'buffer',
-    multithreading: true,
-    createIfMissing,
-    cacheSize: options.cacheBytes ?? 8 * 1024 * 1024,
-    writeBufferSize: options.writeBufferBytes ?? 8 * 1024 * 1024,
-  })
-  await database.open()
+  let database = databaseIn(path, createIfMissing, options)
+  try {
+    await database.open()
+  } catch (error) {
+    if (!createIfMissing || isLocked(error) || !(await clearStillborn(path))) throw error
+    database = databaseIn(path, createIfMissing, options)
+    await database.open()
+  }
   const store = new LevelStore(path, database)
   try {
     // Opening has replayed LevelDB's log into synced tables, so with the folder all that is there is flushed.
@@ -136,6 +135,17 @@ async function open(path: string, createIfMissing: boolean, options: LevelStoreO
     await database.close()
     throw error
   }
+}
+
+function databaseIn(path: string, createIfMissing: boolean, options: LevelStoreOptions): Database {
+  return new ClassicLevel(path, {
+    keyEncoding: 'buffer',
+    valueEncoding: 'buffer',
+    multithreading: true,
+    createIfMissing,
+    cacheSize: options.cacheBytes ?? 8 * 1024 * 1024,
+    writeBufferSize: options.writeBufferBytes ?? 8 * 1024 * 1024,
+  })
 }
 
 class LevelStore implements DataStore {
