@@ -92,7 +92,19 @@ export class MemoryMap<V = unknown, K extends Key = Key> {
   }
 
   /** The value of a key; `undefined` if it is absent. A fresh object each time. */
-  async get(key: K, options?: ReadOptions): Promise<V | undefined> {
+  get(key: K, options?: ReadOptions): Promise<V | undefined> {
+    try {
+      // The usual case by itself: each promise on the way would cost more than the look into the tier.
+      this.#check()
+      const held = options === undefined ? this.#core.engine.reader.heldNow(this.#encode(key)) : undefined
+      if (held === undefined) return this.#load(key, options)
+      return Promise.resolve(held === null ? undefined : (decode(held) as V))
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  async #load(key: K, options: ReadOptions | undefined): Promise<V | undefined> {
     const found = await this.#find(key, options)
     return found && (decode(found) as V)
   }

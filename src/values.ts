@@ -1,6 +1,7 @@
 /** Values between the caller and the engine: objects here, binary strings there. */
 import { CODEC_MSGPACK, decodeValue, encodeValue } from './codec/codec.js'
 import { NEVER } from './codec/extras.js'
+import { decodeText, encodeText } from './codec/text.js'
 import type { EncodedWrite } from './engine/flush.js'
 
 /** A delete, as the engine takes it. */
@@ -12,12 +13,16 @@ const SCRATCH_KEPT_BYTES = 1 << 20
 
 /** Encodes a value that expires at a moment, or never. What is done to the object afterwards changes nothing in the memory. */
 export function encode(value: unknown, limitBytes: number, expiresAt = NEVER): EncodedWrite {
+  const text = typeof value === 'string' ? encodeText(value) : undefined
+  if (text !== undefined && text.length <= limitBytes) return { codec: CODEC_MSGPACK, value: text, expiresAt }
   const bytes = encodeValue(value, limitBytes)
   return { codec: CODEC_MSGPACK, value: bytes.latin1Slice(0, bytes.length), expiresAt }
 }
 
 /** Decodes a value into a fresh object, which the caller may change. */
 export function decode({ codec, value }: { codec: number; value: string }): unknown {
+  const text = codec === CODEC_MSGPACK ? decodeText(value) : undefined
+  if (text !== undefined) return text
   const buffer = value.length <= scratch.length ? scratch : Buffer.allocUnsafeSlow(value.length)
   if (buffer !== scratch && buffer.length <= SCRATCH_KEPT_BYTES) scratch = buffer
   buffer.latin1Write(value, 0)

@@ -83,6 +83,16 @@ export class Reader {
     return entry?.isHeld ? this.#heldState(entry) : undefined
   }
 
+  /**
+   * What the tier holds of a key, to be looked at now: it changes with the entry. `null` means absent, `undefined` that
+   * the tier cannot tell.
+   */
+  heldNow(key: EncodedKey): FoundValue | null | undefined {
+    const entry = this.#tier.get(key)
+    if (!entry?.isHeld) return undefined
+    return entry.isDeleted || this.#hasExpired(entry.expiresAt) ? null : (entry as FoundValue)
+  }
+
   /** The value of a key; `undefined` if there is none. Rejects STORE_DOWN, never "absent", if the store cannot be asked. */
   async get(key: EncodedKey): Promise<FoundValue | undefined> {
     return (await this.state(key)).found
