@@ -1,25 +1,31 @@
 #!/usr/bin/env node
-/** The command `holdfast`: looks at a memory from the outside. The engine is loaded by the command that needs it. */
-import { Command, CommanderError } from 'commander'
+/** The command `holdfast`: looks at a memory from the outside, or at the disk it lives on. The engine is loaded by the command that needs it. */
+import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { WrongCallError } from '../core/errors.js'
-import { type ExitCode, type OutputOptions, printError, type RepairOptions } from './output.js'
+import { DEFAULT_FOLDER } from './disk/place.js'
+import { type DoctorOptions, type ExitCode, type OutputOptions, printError, type RepairOptions } from './output.js'
 
 const EXIT_CODES = `
 Exit codes:
   0  fine
-  1  verify: problems were found; repair without --yes: something would be lost
+  1  verify, doctor: problems were found; repair without --yes: something would be lost
   2  wrong usage
   3  not a memory, or it cannot be opened: the error's code says why
   4  another process has the memory open
+  5  doctor: no problems, but warnings
 
 docs/cli.md of the package says more.`
+
+const LIVES = 200
+const LIVES_MAX = 100_000
 
 const JSON_OPTION = ['--json', 'print one JSON object instead of text'] as const
 
 function program(done: (code: ExitCode) => void): Command {
   const holdfast = new Command('holdfast')
     .description(
-      'Looks at the memory of an agent from the outside, checks it, and saves what is intact of a damaged one.',
+      'Looks at the memory of an agent from the outside, checks it, and saves what is intact of a damaged one; tries ' +
+        'out whether a disk keeps what a memory promises, and how fast it is.',
     )
     .addHelpText('after', EXIT_CODES)
     .exitOverride()
@@ -54,8 +60,31 @@ function program(done: (code: ExitCode) => void): Command {
     .action(async (folder: string, options: RepairOptions) => {
       done(await (await import('./commands/repair.js')).repair(folder, options))
     })
+  holdfast
+    .command('doctor')
+    .description('try out whether a memory here keeps its promises, by killing processes too; leaves no trace')
+    .argument('[folder]', 'where a memory lives or would live', DEFAULT_FOLDER)
+    .option('--lives <count>', 'how many processes to kill', parseLives, LIVES)
+    .option(...JSON_OPTION)
+    .action(async (folder: string, options: DoctorOptions) => {
+      done(await (await import('./commands/doctor.js')).doctor(folder, options))
+    })
+  holdfast
+    .command('bench')
+    .description('measure what reads and writes of each durability cost here, in about 15 s; leaves no trace')
+    .argument('[folder]', 'where a memory lives or would live', DEFAULT_FOLDER)
+    .option(...JSON_OPTION)
+    .action(async (folder: string, options: OutputOptions) => {
+      done(await (await import('./commands/bench.js')).bench(folder, options))
+    })
   for (const command of holdfast.commands) command.addHelpText('after', EXIT_CODES)
   return holdfast
+}
+
+function parseLives(text: string): number {
+  const lives = Number(text)
+  if (/^\d+$/.test(text) && lives >= 1 && lives <= LIVES_MAX) return lives
+  throw new InvalidArgumentError(`Give a whole number from 1 to ${LIVES_MAX.toLocaleString('en-US')}`)
 }
 
 function wrongUsage(error: CommanderError): WrongCallError {

@@ -152,7 +152,8 @@ test('wrong usage ends with 2 and one line of what is wrong', async t => {
 test('help names the commands and the exit codes', async () => {
   const { code, stdout } = await command('--help')
   assert.equal(code, 0)
-  for (const word of ['status', 'verify', 'repair', 'Exit codes']) assert.ok(stdout.includes(word), word)
+  for (const word of ['status', 'verify', 'repair', 'doctor', 'bench', 'Exit codes'])
+    assert.ok(stdout.includes(word), word)
   assert.match((await command('repair', '--help')).stdout, /--to <newfolder>[\s\S]*Exit codes/)
 })
 

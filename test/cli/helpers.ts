@@ -12,7 +12,7 @@ import { decodeFrameHeader, type FrameHeader } from '../../src/log/format.js'
 import type { OwnerTask } from './owner.js'
 
 const here = dirname(fileURLToPath(import.meta.url))
-const MAIN = join(here, '../../src/cli/main.js')
+export const MAIN = join(here, '../../src/cli/main.js')
 const OWNER = join(here, 'owner.js')
 
 /** Small segments, so that a log has several. */
