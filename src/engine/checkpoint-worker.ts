@@ -21,6 +21,10 @@ export interface WorkerReply {
   error?: { code: string | undefined; message: string; next: string | undefined }
 }
 
+// Each entry of a run becomes a few small buffers. Node cuts them from pools of 8 KiB by default, a new one for every
+// dozen entries; this thread does nothing else, so that its pools may be large.
+Buffer.poolSize = 256 * 1024
+
 const port = parentPort!
 let store: DataStore | undefined
 

@@ -18,8 +18,12 @@ export const FOLDER_FORMAT = 1
 const IDENTITY = 'holdfast.json'
 const IDENTITY_TEMPORARY = 'holdfast.json.tmp'
 const LOCK = 'owner.lock'
-/** What may stand in a folder whose creation was interrupted before `holdfast.json` was there. */
-const OURS_IN_CREATION = new Set([IDENTITY_TEMPORARY, LOCK])
+/**
+ * What may stand in the folder of a memory that is yet to be made: what a creation that was interrupted before
+ * `holdfast.json` was there has left, what a volume of its own has at its root (ext4), and the scratch of `doctor`.
+ */
+const ALLOWED_BEFORE = new Set([IDENTITY_TEMPORARY, LOCK, 'lost+found'])
+const SCRATCH_PREFIX = '.holdfast-scratch-'
 
 export interface FolderIdentity {
   format: number
@@ -43,7 +47,7 @@ export async function prepareFolder(fs: FileSystem, folder: string): Promise<voi
     await readIdentity(fs, folder)
     return
   }
-  if (names.every(name => OURS_IN_CREATION.has(name))) {
+  if (names.every(name => ALLOWED_BEFORE.has(name) || name.startsWith(SCRATCH_PREFIX))) {
     // A creation that was interrupted may have made folders whose names nobody has synced.
     await syncParents(fs, folder)
     return

@@ -17,6 +17,18 @@ test('a folder with other things in it is not ours, and stays as it is', async (
   assert.deepEqual(await readdir(folder), ['notes.txt'])
 })
 
+test('the root of a volume, and a folder that doctor looks at, are as good as empty', async () => {
+  const folder = await freshFolder()
+  await mkdir(join(folder, 'lost+found'), { recursive: true })
+  await mkdir(join(folder, '.holdfast-scratch-x1'))
+
+  const memory = await AgentMemory.open(folder)
+  await memory.map('m').set('a', 1)
+  await memory.close()
+
+  assert.ok((await readdir(folder)).includes('holdfast.json'))
+})
+
 test('a holdfast.json that is not ours, or of a newer format, is refused, and nothing is added', async () => {
   const texts: [string, string][] = [
     ['NOT_A_MEMORY', '{}'],

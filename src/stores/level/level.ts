@@ -46,7 +46,7 @@ export interface LevelStoreOptions {
    * How much LevelDB gathers in memory, and in its own log, before it makes a table. Larger is faster under load; an
    * open after a crash reads up to twice this much.
    *
-   * @defaultValue 8 MiB
+   * @defaultValue 16 MiB
    */
   writeBufferBytes?: number
   /**
@@ -144,7 +144,7 @@ function databaseIn(path: string, createIfMissing: boolean, options: LevelStoreO
     multithreading: true,
     createIfMissing,
     cacheSize: options.cacheBytes ?? 8 * 1024 * 1024,
-    writeBufferSize: options.writeBufferBytes ?? 8 * 1024 * 1024,
+    writeBufferSize: options.writeBufferBytes ?? 16 * 1024 * 1024,
   })
 }
 
