@@ -346,7 +346,10 @@ export class Engine {
     const lsn = this.flusher.lastLsn
     const [flushed] = await Promise.allSettled([withDeadline(this.flusher.waitFor(lsn), left(), clock, late)])
     if (flushed!.status === 'rejected' || this.keeper.isDown) return
-    const stored = new Promise<void>((resolve, reject) => this.checkpointer.wait({ lsn, resolve, reject }))
+    const stored = new Promise<void>((resolve, reject) => {
+      // If the store goes down meanwhile, the log keeps what it lacks: there is nothing to wait for.
+      this.checkpointer.wait({ lsn, resolve, reject, isImpatient: true })
+    })
     await Promise.allSettled([withDeadline(stored, left(), clock, late)])
     await Promise.allSettled([withDeadline(this.checkpointer.catchUp(), left(), clock, late)])
     await Promise.allSettled([withDeadline(this.checkpointer.settle(), left(), clock, late)])

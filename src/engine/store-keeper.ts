@@ -32,7 +32,7 @@ export class StoreKeeper {
   #reopening: Promise<void> | undefined
   #opening: Promise<DataStore> | undefined
   readonly #abandoned = new WeakSet<Promise<DataStore>>()
-  /** Calls that may change the store and have not settled, whoever has given up waiting for them. */
+  /** Calls that may change the store, or hold it open, and have not settled, whoever has given up waiting for them. */
   readonly #unsettled = new Set<Promise<unknown>>()
 
   /** `identity` is what the store must say of itself whenever it is opened again. */
@@ -111,6 +111,8 @@ export class StoreKeeper {
     this.#wakeUp?.()
     await this.#reopening
     if (this.#down === undefined) await this.#closeHandles(true)
+    // Its handles are being closed, or it was being opened: whoever opens the folder next must not meet them.
+    else await Promise.allSettled([this.#timed(this.idle())])
   }
 
   async #run(request: RunRequest): Promise<RunResult> {
@@ -146,7 +148,7 @@ export class StoreKeeper {
   async #reopen(): Promise<void> {
     // A handle that has not closed may yet apply what it was given, over what a newer handle has applied since.
     let isFree = false
-    void this.#closeHandles(false).then(() => (isFree = true))
+    void this.#noted(this.#closeHandles(false)).then(() => (isFree = true))
     for (let wait = BACKOFF_MS_MIN; !this.#closed; wait = Math.min(wait * 2, BACKOFF_MS_MAX)) {
       await this.#pause(wait * (0.5 + Math.random() / 2))
       if (this.#closed) return

@@ -13,6 +13,7 @@ const BLOCK_BYTES = 32 * 1024
 const HEADER_BYTES = 7
 const FULL = 1
 const FIRST = 2
+const MIDDLE = 3
 const LAST = 4
 const MASK_DELTA = 0xa282ead8
 
@@ -48,6 +49,60 @@ function damagedAt(log: Buffer): number | undefined {
     }
     if (bad !== undefined && (type === FULL || type === FIRST)) return bad
     at += HEADER_BYTES + log.readUInt16LE(at + 4)
+  }
+  return undefined
+}
+
+/** The batches of a log without damage, in order: their bytes, as LevelDB wrote them. A torn tail is left out. */
+export function* batchesOf(log: Buffer): Generator<Buffer> {
+  for (const start of startsOf(log)) {
+    const batch = batchAt(log, start)
+    if (batch === undefined) return
+    yield batch
+  }
+}
+
+/** The last batch of a log without damage; `undefined` if it has none. Only that one is checked. */
+export function lastBatchOf(log: Buffer): Buffer | undefined {
+  for (const start of [...startsOf(log)].reverse()) {
+    const batch = batchAt(log, start)
+    if (batch !== undefined) return batch
+  }
+  return undefined
+}
+
+/** Where batches start, by the lengths of the records alone. */
+function* startsOf(log: Buffer): Generator<number> {
+  for (let at = 0; at < log.length; ) {
+    const left = BLOCK_BYTES - (at % BLOCK_BYTES)
+    if (left < HEADER_BYTES) {
+      at += left
+      continue
+    }
+    if (at + HEADER_BYTES > log.length) return
+    const type = log[at + 6]!
+    const end = at + HEADER_BYTES + log.readUInt16LE(at + 4)
+    if (type < FULL || type > LAST || end > log.length || end - at > left) return
+    if (type === FULL || type === FIRST) yield at
+    at = end
+  }
+}
+
+function batchAt(log: Buffer, start: number): Buffer | undefined {
+  const parts: Buffer[] = []
+  for (let at = start; at < log.length; ) {
+    const left = BLOCK_BYTES - (at % BLOCK_BYTES)
+    if (left < HEADER_BYTES) {
+      at += left
+      continue
+    }
+    const type = typeAt(log, at, left)
+    const isNext = at === start ? type === FULL || type === FIRST : type === MIDDLE || type === LAST
+    if (!isNext) return undefined
+    const end = at + HEADER_BYTES + log.readUInt16LE(at + 4)
+    parts.push(log.subarray(at + HEADER_BYTES, end))
+    if (type === FULL || type === LAST) return Buffer.concat(parts)
+    at = end
   }
   return undefined
 }

@@ -31,9 +31,11 @@ import { type Lsn, NO_LSN } from '../../core/lsn.js'
 import { nodeFileSystem } from '../../io/node-file-system.js'
 import type { Change, DataStore, Mark, Page, StoreCapabilities, StoredEntry, StoreIdentity } from '../data-store.js'
 import { clearStillborn, keepToOwner, prepareFolder } from './folder.js'
+import { KeptLogs } from './kept-logs.js'
 import { isLocked, levelError } from './level-errors.js'
 import { findLevelLogDamage } from './level-log.js'
-import { decodeIdentity, decodeMark, encodeIdentity, encodeMark } from './metadata.js'
+import { decodeIdentity, decodeMark, encodeIdentity, encodeMark, IDENTITY_KEY, MARK_KEY } from './metadata.js'
+import type { BatchOperation } from './write-batch.js'
 
 export interface LevelStoreOptions {
   /**
@@ -66,9 +68,6 @@ export interface LevelStoreOptions {
 
 type Database = ClassicLevel<Buffer, Buffer>
 
-const MARK_KEY = Buffer.from('mmark', 'latin1')
-const IDENTITY_KEY = Buffer.from('midentity', 'latin1')
-
 // A batch is built on the calling thread, at about 1.6 microseconds a change. Between slices others get their turn.
 const SLICE_CHANGES = 1024
 const SLICE_BYTES = 1024 * 1024
@@ -95,8 +94,9 @@ export async function openLevelStore(folder: string, options: LevelStoreOptions 
     const path = await realpath(folder)
     claim(path)
     try {
-      if (options.checkLog !== false) await refuseDamagedLog(path)
-      return await open(path, createIfMissing, options)
+      if (options.checkLog === false) return await open(path, createIfMissing, options, undefined)
+      await refuseDamagedLog(path)
+      return await open(path, createIfMissing, options, await KeptLogs.keep(path))
     } catch (error) {
       openHere.delete(path)
       throw error
@@ -116,17 +116,25 @@ async function refuseDamagedLog(path: string): Promise<void> {
   })
 }
 
-async function open(path: string, createIfMissing: boolean, options: LevelStoreOptions): Promise<DataStore> {
+async function open(
+  path: string,
+  createIfMissing: boolean,
+  options: LevelStoreOptions,
+  kept: KeptLogs | undefined,
+): Promise<DataStore> {
   let database = databaseIn(path, createIfMissing, options)
   try {
     await database.open()
   } catch (error) {
+    // Somebody else has it open, and goes on writing: what was kept of its logs is old already.
+    if (isLocked(error)) await kept?.release()
     if (!createIfMissing || isLocked(error) || !(await clearStillborn(path))) throw error
     database = databaseIn(path, createIfMissing, options)
     await database.open()
   }
   const store = new LevelStore(path, database)
   try {
+    await kept?.settle({ get: key => database.get(key), write: operations => writeAgain(database, operations) })
     // Opening has replayed LevelDB's log into synced tables, so with the folder all that is there is flushed.
     await store.flush()
     await keepToOwner(path)
@@ -135,6 +143,15 @@ async function open(path: string, createIfMissing: boolean, options: LevelStoreO
     await database.close()
     throw error
   }
+}
+
+async function writeAgain(database: Database, operations: BatchOperation[]): Promise<void> {
+  const batch = database.batch()
+  for (const { key, value } of operations) {
+    if (value === undefined) batch.del(key)
+    else batch.put(key, value)
+  }
+  await batch.write({ sync: true })
 }
 
 function databaseIn(path: string, createIfMissing: boolean, options: LevelStoreOptions): Database {

@@ -9,6 +9,9 @@ import { AgentMemoryError } from '../../core/errors.js'
 import { NO_LSN, readUint64, writeUint64 } from '../../core/lsn.js'
 import type { Mark, StoreIdentity } from '../data-store.js'
 
+export const MARK_KEY = Buffer.from('mmark', 'latin1')
+export const IDENTITY_KEY = Buffer.from('midentity', 'latin1')
+
 export function encodeMark(mark: Mark): Buffer {
   const body = Buffer.alloc(16)
   writeUint64(body, mark.appliedLsn, 0)
