@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { installOnce } from './install-once.mjs'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
 const words = process.argv.slice(2).filter(word => !word.startsWith('-'))
@@ -19,6 +20,8 @@ if (files.length === 0) {
   console.error(`No test file matches ${words.join(', ')}.`)
   process.exit(1)
 }
+
+if (files.some(file => file.includes('adapters'))) installOnce('test/outside', 'suites that others have published')
 
 const result = spawnSync(
   process.execPath,

@@ -1,0 +1,2 @@
+/** The door `holdfast/keyv`. */
+export { KeyvHoldfast, type KeyvHoldfastOptions } from './keyv-holdfast.js'
