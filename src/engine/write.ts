@@ -75,15 +75,31 @@ export class Writer {
   /** One unconditional write: accepted before this returns, if there is room. */
   writeOne(key: EncodedKey, content: EncodedWrite, durability: Durability, budget: LossBudget): Promise<WriteResult> {
     const bytes = bytesOf(key, content)
+    try {
+      this.#parts.checkWritable()
+      if (this.#hasRoomNow(bytes, 1)) return this.#takeOne(key, content, bytes, durability, budget)
+    } catch (error) {
+      return Promise.reject(error)
+    }
     return new Promise((resolve, reject) => {
       this.#whenRoom(bytes, 1, reject, () => {
-        const lsn = this.#accept(key, content)
-        const admitted = durability === 'write-back' && budget.admit(bytes, this.#clock.monotonicMs())
-        if (admitted) this.#makeDueFor(budget)
-        this.#acknowledge(lsn, admitted ? 'tier' : milestoneOf(durability), resolve, reject)
+        resolve(this.#takeOne(key, content, bytes, durability, budget))
         return true
       })
     })
+  }
+
+  #takeOne(
+    key: EncodedKey,
+    content: EncodedWrite,
+    bytes: number,
+    durability: Durability,
+    budget: LossBudget,
+  ): Promise<WriteResult> {
+    const lsn = this.#accept(key, content)
+    const admitted = durability === 'write-back' && budget.admit(bytes, this.#clock.monotonicMs())
+    if (admitted) this.#makeDueFor(budget)
+    return this.#acknowledge(lsn, admitted ? 'tier' : milestoneOf(durability))
   }
 
   /**
@@ -190,9 +206,7 @@ export class Writer {
       admitted &&= budget.admit(bytes[index]!, now)
     }
     if (admitted) for (const { budget } of writes) this.#makeDueFor(budget)
-    return new Promise((resolve, reject) => {
-      this.#acknowledge(lsn, admitted ? 'tier' : milestoneOf(durability), resolve, reject)
-    })
+    return this.#acknowledge(lsn, admitted ? 'tier' : milestoneOf(durability))
   }
 
   #accept(key: EncodedKey, content: EncodedWrite): Lsn {
@@ -206,15 +220,10 @@ export class Writer {
     else if (budget.flushBy !== undefined) this.#parts.flusher.makeDueBy(budget.flushBy)
   }
 
-  #acknowledge(
-    lsn: Lsn,
-    milestone: Milestone,
-    resolve: (result: WriteResult) => void,
-    reject: (error: unknown) => void,
-  ): void {
+  #acknowledge(lsn: Lsn, milestone: Milestone): Promise<WriteResult> {
     const result = new Acknowledgement(lsn, milestone, this)
-    if (milestone === 'tier') resolve(result)
-    else this.#whenReached(lsn, milestone, () => resolve(result), reject)
+    if (milestone === 'tier') return Promise.resolve(result)
+    return new Promise((resolve, reject) => this.#whenReached(lsn, milestone, () => resolve(result), reject))
   }
 
   #whenReached(lsn: Lsn, milestone: Milestone, resolve: () => void, reject: (error: unknown) => void): void {
