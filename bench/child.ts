@@ -1,5 +1,5 @@
 /** Runs one measurement in a process of its own, whose heap and compiled code no other run has shaped. */
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 
@@ -10,18 +10,50 @@ export interface ChildOptions {
   onStart?(pid: number): void
 }
 
-/** Runs `dist/bench/<name>.js` and returns the JSON that it prints. Throws if it fails. */
-export async function runChild<T>(name: string, args: readonly string[], options: ChildOptions = {}): Promise<T> {
+const running = new Set<ChildProcess>()
+
+/** For the end of our process, when nothing can be waited for. */
+export function killChildren(): void {
+  // Not SIGKILL: strace would let go of what it traces.
+  for (const child of running) child.kill('SIGTERM')
+}
+
+/** Runs `dist/bench/<name>.js` with a task and returns the JSON that it prints. Throws if it fails. */
+export async function runChild<T>(name: string, task: object, options: ChildOptions = {}): Promise<T> {
+  const { text, code, signal } = await run(name, task, options)
+  if (code !== 0) throw new Error(`${name} has ended with ${signal ?? code}`)
+  return JSON.parse(text) as T
+}
+
+/** Runs a child that ends by killing itself. Throws if it ends in any other way. */
+export async function runUntilKilled(name: string, task: object): Promise<void> {
+  const { code, signal } = await run(name, task, {})
+  if (signal !== 'SIGKILL') throw new Error(`${name} has ended with ${signal ?? code}`)
+}
+
+/** What this child is to do. */
+export function childTask<T>(): T {
+  return JSON.parse(process.argv[2] ?? '{}') as T
+}
+
+/** The end of a child that wants to be killed: nothing of it runs after this. */
+export function killSelf(): Promise<never> {
+  process.kill(process.pid, 'SIGKILL')
+  return new Promise(() => {})
+}
+
+async function run(name: string, task: object, { through = [], onStart }: ChildOptions) {
   const script = fileURLToPath(new URL(`./${name}.js`, import.meta.url))
-  const [command, ...rest] = [...(options.through ?? []), process.execPath, '--no-warnings', script, ...args]
+  const [command, ...rest] = [...through, process.execPath, '--no-warnings', script, JSON.stringify(task)]
   const child = spawn(command!, rest, { stdio: ['ignore', 'pipe', 'inherit'] })
-  child.once('spawn', () => options.onStart?.(child.pid!))
+  running.add(child)
+  child.once('spawn', () => onStart?.(child.pid!))
   let text = ''
   child.stdout.setEncoding('utf8')
   child.stdout.on('data', chunk => {
     text += chunk
   })
   const [code, signal] = await once(child, 'close')
-  if (code !== 0) throw new Error(`${name} ${args.join(' ')} has ended with ${signal ?? code}`)
-  return JSON.parse(text) as T
+  running.delete(child)
+  return { text, code: code as number | null, signal: signal as NodeJS.Signals | null }
 }

@@ -1,5 +1,5 @@
 /** Folders for a run, on a real disk: a file system in RAM would make every sync free. */
-import { mkdirSync, mkdtempSync, rmSync, statfsSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, statfsSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 
@@ -18,7 +18,18 @@ export function makeFolder(): string {
 }
 
 export function removeFolder(folder: string): void {
-  rmSync(folder, { recursive: true, force: true })
+  // A server that was just told to end may still make files.
+  rmSync(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 })
+}
+
+/** A new empty folder for as long as the work takes. */
+export async function inFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
+  const folder = makeFolder()
+  try {
+    return await work(folder)
+  } finally {
+    removeFolder(folder)
+  }
 }
 
 /** Removes what is left of all folders. */
@@ -30,7 +41,10 @@ export function removeFolders(): void {
 function makeRoot(): string {
   const parent = isInRam(tmpdir()) ? resolve('.bench-tmp') : tmpdir()
   mkdirSync(parent, { recursive: true })
-  return mkdtempSync(join(parent, 'holdfast-bench-'))
+  const folder = mkdtempSync(join(parent, 'holdfast-bench-'))
+  // A server that must not run as root passes through it.
+  chmodSync(folder, 0o711)
+  return folder
 }
 
 function isInRam(folder: string): boolean {

@@ -1,6 +1,7 @@
-/** The program whose memory is watched, in a process of its own: FOLDER ENTRIES READS. */
+/** The program whose memory is watched, in a process of its own. */
 import { AgentMemory } from '../src/index.js'
-import { keyOf, makeValues, randomSource, shuffledNumbers } from './workload.js'
+import { childTask } from './child.js'
+import { keyOf, makeValues, putAll, randomSource, shuffledNumbers } from './workload.js'
 
 export interface MemoryRun {
   seconds: Record<string, number>
@@ -12,13 +13,11 @@ export interface MemoryRun {
 }
 
 const WRITERS = 256
-const [folder, entriesText, readsText] = process.argv.slice(2)
-const entries = Number(entriesText)
-const reads = Number(readsText)
+const { folder, entries, reads } = childTask<{ folder: string; entries: number; reads: number }>()
 const seconds: Record<string, number> = {}
 const ends: Record<string, number> = {}
 
-const memory = await phase('open', () => AgentMemory.open(folder!))
+const memory = await phase('open', () => AgentMemory.open(folder))
 const map = memory.map<string>('bench')
 await phase('write', write)
 await phase('read', read)
@@ -37,17 +36,7 @@ async function phase<T>(name: string, work: () => Promise<T>): Promise<T> {
 }
 
 async function write(): Promise<void> {
-  const numbers = shuffledNumbers(entries, 1)
-  const values = makeValues(1)
-  let next = 0
-  const writer = async () => {
-    while (next < entries) {
-      const index = next
-      next += 1
-      await map.set(keyOf(numbers[index]!), values[index % values.length]!)
-    }
-  }
-  await Promise.all(Array.from({ length: WRITERS }, writer))
+  await putAll(shuffledNumbers(entries, 1), makeValues(1), WRITERS, (key, value) => map.set(key, value))
 }
 
 async function read(): Promise<void> {

@@ -1,89 +1,54 @@
 /** Memory: a million entries in a memory with default options, which may not take more than its budget and a bit. */
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { runChild } from './child.js'
-import { makeFolder, removeFolder } from './folders.js'
+import { inFolder } from './folders.js'
+import { type Line, lineOf } from './line.js'
 import type { MemoryRun } from './memory-child.js'
 import type { BenchOptions } from './options.js'
-import { type MemoryLine, progress } from './report.js'
-import { rounded } from './statistics.js'
+import { progress } from './progress.js'
+import { RssWatch } from './rss.js'
+import { compareToLimit, rounded } from './statistics.js'
 
 const MIB = 1 << 20
-const SAMPLE_MS = 100
 // What Node takes by itself, the index of pending entries, and garbage that is not collected yet.
-const BESIDE_THE_TIER_BYTES = 200 * MIB
+const BESIDE_THE_TIER_MIB = 200
 
-interface Sample {
-  at: number
-  bytes: number
-}
-
-export async function watchMemory(options: BenchOptions): Promise<MemoryLine> {
+export async function* watchMemory(options: BenchOptions): AsyncGenerator<Line> {
   const entries = options.quick ? 100_000 : 1_000_000
   const reads = options.quick ? 20_000 : 200_000
-  const folder = makeFolder()
-  const samples: Sample[] = []
-  let timer: NodeJS.Timeout | undefined
+  const watch = new RssWatch()
   progress('memory')
-  try {
-    const args = [join(folder, 'memory'), String(entries), String(reads)]
-    // Seen from outside, since a phase that blocks the child's loop is just when its memory grows.
-    const watch = (pid: number) => {
-      timer = setInterval(() => take(samples, pid), SAMPLE_MS)
-    }
-    const run = await runChild<MemoryRun>('memory-child', args, { onStart: watch })
-    if (run.entries !== entries) throw new Error(`${run.entries} entries were found of ${entries}`)
-    return lineOf(run, samples)
-  } finally {
-    clearInterval(timer)
-    removeFolder(folder)
+  const run = await inFolder(folder => {
+    const task = { folder: join(folder, 'memory'), entries, reads }
+    return runChild<MemoryRun>('memory-child', task, { onStart: pid => watch.start(pid) })
+  }).finally(() => watch.stop())
+  if (run.entries !== entries) throw new Error(`${run.entries} entries were found of ${entries}`)
+  const peak = watch.peakMib()
+  if (peak === undefined) {
+    yield { case: 'memory', peer: 'limit', notRun: 'this system does not tell anonymous memory' }
+    return
   }
+  yield lineOf(
+    {
+      case: 'memory',
+      what: `peak of anonymous memory, ${entries.toLocaleString('en-US')} entries`,
+      peer: 'limit',
+      unit: 'MiB',
+      better: 'lower',
+      goal: 1,
+    },
+    compareToLimit([peak], run.tierBytesMax / MIB + BESIDE_THE_TIER_MIB),
+    { entries: run.entries, seconds: run.seconds, peakBy: peaksOf(run, watch) },
+  )
 }
 
-function lineOf(run: MemoryRun, samples: readonly Sample[]): MemoryLine {
-  const limit = run.tierBytesMax + BESIDE_THE_TIER_BYTES
-  const peak = peakOf(samples)
+function peaksOf(run: MemoryRun, watch: RssWatch): Record<string, number> {
   const peakBy: Record<string, number> = {}
   let from = 0
   for (const [phase, end] of Object.entries(run.ends)) {
-    const during = peakOf(samples.filter(({ at }) => at > from && at <= end))
-    if (during !== undefined) peakBy[phase] = inMib(during)
+    const peak = watch.peakMib(from, end)
+    if (peak !== undefined) peakBy[phase] = rounded(peak)
     from = end
   }
-  const ratio = peak === undefined ? null : rounded(peak / limit)
-  return {
-    case: 'memory',
-    peer: 'limit',
-    ours: peak === undefined ? null : inMib(peak),
-    theirs: inMib(limit),
-    ratio,
-    unit: 'MiB',
-    better: 'lower',
-    pairs: 1,
-    min: ratio,
-    max: ratio,
-    goal: 1,
-    isMet: peak === undefined ? null : peak <= limit,
-    entries: run.entries,
-    seconds: run.seconds,
-    peakBy,
-  }
-}
-
-/** Only Linux tells anonymous memory apart from the pages of files, which the system takes back when it wants them. */
-function take(samples: Sample[], pid: number): void {
-  try {
-    const kilobytes = /^RssAnon:\s*(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
-    if (kilobytes !== undefined) samples.push({ at: Date.now(), bytes: Number(kilobytes) * 1024 })
-  } catch {
-    // Not Linux, or the child has just ended: there is nothing to take.
-  }
-}
-
-function peakOf(samples: readonly Sample[]): number | undefined {
-  return samples.length === 0 ? undefined : Math.max(...samples.map(({ bytes }) => bytes))
-}
-
-function inMib(bytes: number): number {
-  return Number((bytes / MIB).toFixed(1))
+  return peakBy
 }

@@ -1,7 +1,17 @@
 /** The sides of a comparison: each puts one entry and says so once it is on stable storage. */
 import { join } from 'node:path'
 import { AgentMemory } from '../src/index.js'
-import { openLevel, openLmdb, openSqlite } from './peers.js'
+import {
+  keyvSqliteTrouble,
+  openKeyvSqlite,
+  openLevel,
+  openLmdb,
+  openPostgres,
+  openRedis,
+  openSqlite,
+  type PostgresPool,
+} from './peers.js'
+import { SERVER_PEERS, type ServerName, serverTrouble } from './server-peers.js'
 
 export interface Side {
   /** Resolves once the entry is on stable storage. A side that returns nothing has done it when it returns. */
@@ -13,15 +23,36 @@ export interface Side {
   close(): Promise<void>
 }
 
+export type PeerName = 'lmdb' | 'leveldb' | 'sqlite' | 'keyv-sqlite' | ServerName
 export type SideName = 'ours' | PeerName
-export type PeerName = 'lmdb' | 'leveldb' | 'sqlite'
 
-export const PEERS: readonly PeerName[] = ['lmdb', 'leveldb', 'sqlite']
+export const PEERS: readonly PeerName[] = ['lmdb', 'leveldb', 'sqlite', ...SERVER_PEERS, 'keyv-sqlite']
 
-/** Opens a side in an empty folder. */
-export function openSide(name: SideName, folder: string): Promise<Side> {
-  const open = { ours: openOurs, lmdb: openLmdbSide, leveldb: openLevelSide, sqlite: openSqliteSide }[name]
-  return open(folder)
+export const POSTGRES_CONNECTIONS = 32
+
+const OPENERS: Record<SideName, (place: string) => Promise<Side>> = {
+  ours: openOurs,
+  lmdb: openLmdbSide,
+  leveldb: openLevelSide,
+  sqlite: openSqliteSide,
+  redis: openRedisSide,
+  postgres: openPostgresSide,
+  'keyv-sqlite': openKeyvSqliteSide,
+}
+
+/** Why a side cannot be measured here; `undefined` if it can. */
+export function sideTrouble(name: SideName): string | undefined {
+  if (isServer(name)) return serverTrouble(name)
+  return name === 'keyv-sqlite' ? keyvSqliteTrouble() : undefined
+}
+
+export function isServer(name: string): name is ServerName {
+  return SERVER_PEERS.some(each => each === name)
+}
+
+/** Opens a side in an empty folder, or at a server's address. */
+export function openSide(name: SideName, place: string): Promise<Side> {
+  return OPENERS[name](place)
 }
 
 async function openOurs(folder: string): Promise<Side> {
@@ -40,23 +71,19 @@ async function openOurs(folder: string): Promise<Side> {
 async function openLmdbSide(folder: string): Promise<Side> {
   // With the default options the promise of `put` waits for the sync: delaying fdatasync by 200 ms delays it as much.
   const database = openLmdb(join(folder, 'lmdb'))
-  return {
-    put: (key, value) => database.put(key, value),
-    isSynchronous: false,
-    syncs: () => undefined,
-    close: () => database.close(),
-  }
+  return sideOf(
+    (key, value) => database.put(key, value),
+    () => database.close(),
+  )
 }
 
 async function openLevelSide(folder: string): Promise<Side> {
   const database = await openLevel(join(folder, 'leveldb'))
   const durably = { sync: true }
-  return {
-    put: (key, value) => database.put(key, value, durably),
-    isSynchronous: false,
-    syncs: () => undefined,
-    close: () => database.close(),
-  }
+  return sideOf(
+    (key, value) => database.put(key, value, durably),
+    () => database.close(),
+  )
 }
 
 async function openSqliteSide(folder: string): Promise<Side> {
@@ -82,7 +109,57 @@ async function openSqliteSide(folder: string): Promise<Side> {
   /** SQLite ignores a pragma that it cannot follow, so what it has made of it is read back. */
   function setPragma(name: string, value: string, expected: unknown): void {
     database.exec(`PRAGMA ${name} = ${value}`)
-    const actual = database.prepare(`PRAGMA ${name}`).get()?.[name]
-    if (actual !== expected) throw new Error(`SQLite has set ${name} to ${String(actual)} instead of ${value}`)
+    expectSetting(`SQLite's ${name}`, database.prepare(`PRAGMA ${name}`).get()?.[name], expected)
   }
+}
+
+async function openRedisSide(socket: string): Promise<Side> {
+  const client = openRedis(socket)
+  for (const [name, expected] of [
+    ['appendonly', 'yes'],
+    ['appendfsync', 'always'],
+  ] as const) {
+    expectSetting(`Redis' ${name}`, (await client.config('GET', name))[1], expected)
+  }
+  await client.flushall()
+  return sideOf(
+    (key, value) => client.set(key, value),
+    async () => void (await client.quit()),
+  )
+}
+
+async function openPostgresSide(socketFolder: string): Promise<Side> {
+  const pool = openPostgres(socketFolder, POSTGRES_CONNECTIONS)
+  await expectPostgres(pool, 'fsync', 'on')
+  await expectPostgres(pool, 'synchronous_commit', 'on')
+  await pool.query('CREATE TABLE IF NOT EXISTS entries (key text PRIMARY KEY, value text NOT NULL)')
+  await pool.query('TRUNCATE entries')
+  const text = 'INSERT INTO entries VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value'
+  return sideOf(
+    // A named statement is prepared once per connection.
+    (key, value) => pool.query({ name: 'upsert', text, values: [key, value] }),
+    () => pool.end(),
+  )
+}
+
+async function expectPostgres(pool: PostgresPool, name: string, expected: string): Promise<void> {
+  const { rows } = await pool.query(`SHOW ${name}`)
+  expectSetting(`Postgres' ${name}`, rows[0]?.[name], expected)
+}
+
+async function openKeyvSqliteSide(folder: string): Promise<Side> {
+  const keyv = openKeyvSqlite(join(folder, 'keyv.sqlite'))
+  return sideOf(
+    (key, value) => keyv.set(key, value),
+    () => keyv.disconnect(),
+  )
+}
+
+function sideOf(put: Side['put'], close: Side['close']): Side {
+  return { put, close, isSynchronous: false, syncs: () => undefined }
+}
+
+/** A peer that is set up wrong would be compared wrong. */
+function expectSetting(what: string, actual: unknown, expected: unknown): void {
+  if (actual !== expected) throw new Error(`${what} is ${String(actual)} instead of ${String(expected)}`)
 }

@@ -37,6 +37,16 @@ export function compare(pairs: readonly Pair[]): Comparison {
   }
 }
 
+/** A fixed number to keep, as a comparison: each value is held against it. */
+export function compareToLimit(values: readonly number[], limit: number): Comparison {
+  return compare(values.map(ours => ({ ours, theirs: limit })))
+}
+
+/** The value that `percent` of the sorted values do not exceed. */
+export function percentile(sorted: ArrayLike<number>, percent: number): number {
+  return sorted[Math.max(0, Math.ceil((sorted.length * percent) / 100) - 1)]!
+}
+
 /** Rounds to four significant digits: more would only pretend. */
 export function rounded(value: number): number {
   return Number(value.toPrecision(4))

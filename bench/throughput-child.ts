@@ -1,42 +1,44 @@
-/** One side of P1, in a process of its own: SIDE FOLDER SECONDS WARM_SECONDS WRITERS SEED. */
+/** One side in a process of its own, to which writers put entries as fast as it acknowledges them. */
 import { setTimeout } from 'node:timers/promises'
+import { childTask } from './child.js'
 import { openSide, type Side, type SideName } from './sides.js'
-import { KEYS, keyOf, makeValues, randomSource } from './workload.js'
+import { type PutRun, secondsNow } from './syncs.js'
+import { KEYS, keyOf, randomSource, valuesOf } from './workload.js'
 
-export interface ThroughputRun {
-  /** Acknowledged in the seconds that count. */
-  writes: number
+export interface ThroughputTask {
+  side: SideName
+  place: string
   seconds: number
-  /** Acknowledged in all, with those while it warmed up. */
-  allWrites: number
-  /** What the side itself has counted in the seconds that count. */
-  syncs: number | null
+  warmSeconds: number
+  writers: number
+  seed: number
+  input: string | undefined
 }
 
-const [name, folder, seconds, warmSeconds, writers, seed] = process.argv.slice(2)
-const side = await openSide(name as SideName, folder!)
-const random = randomSource(Number(seed))
-const values = makeValues(Number(seed))
+const task = childTask<ThroughputTask>()
+const side = await openSide(task.side, task.place)
+const random = randomSource(task.seed)
+const values = valuesOf(task.seed, task.input)
 let acknowledged = 0
 let isOver = false
 
 const measure = side.isSynchronous ? measureBlocking : measureConcurrent
-const run = await measure(side, Number(seconds) * 1000, Number(warmSeconds) * 1000)
+const run = await measure(side, task.seconds * 1000, task.warmSeconds * 1000)
 process.stdout.write(`${JSON.stringify(run)}\n`)
 await side.close()
 
-async function measureConcurrent(side: Side, ms: number, warmMs: number): Promise<ThroughputRun> {
-  const all = Array.from({ length: Number(writers) }, () => write(side))
+async function measureConcurrent(side: Side, ms: number, warmMs: number): Promise<PutRun> {
+  const all = Array.from({ length: task.writers }, () => write(side))
   await setTimeout(warmMs)
-  const before = { writes: acknowledged, at: performance.now(), syncs: side.syncs() }
+  const before = { writes: acknowledged, from: secondsNow(), syncs: side.syncs() }
   await setTimeout(ms)
-  const after = { writes: acknowledged, at: performance.now(), syncs: side.syncs() }
+  const after = { writes: acknowledged, to: secondsNow(), syncs: side.syncs() }
   isOver = true
   await Promise.all(all)
   return {
     writes: after.writes - before.writes,
-    seconds: (after.at - before.at) / 1000,
-    allWrites: acknowledged,
+    from: before.from,
+    to: after.to,
     syncs: after.syncs === undefined ? null : after.syncs - before.syncs!,
   }
 }
@@ -49,11 +51,11 @@ async function write(side: Side): Promise<void> {
 }
 
 /** Calls that block leave no turn to a second writer: they come one after the other. */
-async function measureBlocking(side: Side, ms: number, warmMs: number): Promise<ThroughputRun> {
-  const warm = writeUntil(side, performance.now() + warmMs)
-  const started = performance.now()
-  const writes = writeUntil(side, started + ms)
-  return { writes, seconds: (performance.now() - started) / 1000, allWrites: warm + writes, syncs: null }
+async function measureBlocking(side: Side, ms: number, warmMs: number): Promise<PutRun> {
+  writeUntil(side, performance.now() + warmMs)
+  const from = secondsNow()
+  const writes = writeUntil(side, performance.now() + ms)
+  return { writes, from, to: secondsNow(), syncs: null }
 }
 
 function writeUntil(side: Side, end: number): number {
