@@ -5,21 +5,23 @@
 
 import type { CrashChoice } from '../src/testing/crash-plan.js'
 import { crashStates } from '../src/testing/crash-states.js'
-import type { Random } from '../src/testing/random.js'
+import { type Random, seededRandom } from '../src/testing/random.js'
 import type { SimulatedDisk } from '../src/testing/simulated-disk.js'
 import { expectSame, judgeAgain, judgeNewWrites } from './crash-again.js'
 import { type Content, type History, judge, type Moment } from './history.js'
-import { guarded, recoverOn } from './recovered.js'
+import { guarded, recoverOn, storedLsn } from './recovered.js'
 
 /** A disk at one call of a workload, and what had been promised by then. */
 export interface Snapshot {
   disk: SimulatedDisk
   moment: Moment
-  /** Which call was to come, for the message of a failure. */
+  /** Which call was to come: its number, and in words. */
+  call: number
   before: string
 }
 
 export interface Failure {
+  call: number
   before: string
   crash: string
   broken: string
@@ -34,6 +36,13 @@ export interface Counts {
   checks: number
 }
 
+/** What a disk was found to hold. */
+interface Served {
+  content: Content
+  /** How far the store alone has come. */
+  stored: number
+}
+
 /** How many states are crashed again. */
 const COMPOUND_SHARE = 0.12
 
@@ -42,44 +51,69 @@ export class CrashChecker {
   readonly failures: Failure[] = []
   readonly #history: History
   readonly #durableCommit: boolean
-  readonly #random: Random
-  readonly #seen = new Map<string, Content>()
+  readonly #seed: number
+  readonly #isPlain: boolean
+  readonly #seen = new Map<string, Served>()
 
-  constructor(history: History, durableCommit: boolean, random: Random) {
+  /** With `isPlain`, what a crash has left is not crashed again. */
+  constructor(history: History, durableCommit: boolean, seed: number, isPlain = false) {
     this.#history = history
     this.#durableCommit = durableCommit
-    this.#random = random
+    this.#seed = seed
+    this.#isPlain = isPlain
   }
 
   /** Judges up to `count` disks that a power cut at the snapshot may leave, and the one that a kill leaves. */
   async check(snapshot: Snapshot, count: number): Promise<void> {
-    for (const state of crashStates(snapshot.disk, { random: this.#random, count })) {
-      await this.#judge(snapshot, state.disk, describeChoice(state.choice), state.fingerprint)
+    // Chances depend on the moment and on nothing before it, so that one moment alone goes the same way again.
+    const seed = this.#seed * 7919 + snapshot.call * 101
+    let number = 0
+    for (const state of crashStates(snapshot.disk, { random: seededRandom(seed), count })) {
+      number += 1
+      const random = seededRandom(seed + number)
+      await this.#judge(snapshot, state.disk, describeChoice(state.choice), state.fingerprint, random)
     }
     // A kill leaves everything readable and nothing more durable: what recovery serves of it, a power cut must not take.
-    await this.#judge(snapshot, snapshot.disk.clone(), 'killed', undefined)
+    await this.#judge(snapshot, snapshot.disk.clone(), 'killed', undefined, seededRandom(seed))
   }
 
-  async #judge(snapshot: Snapshot, disk: SimulatedDisk, crash: string, fingerprint: string | undefined) {
+  async #judge(
+    snapshot: Snapshot,
+    disk: SimulatedDisk,
+    crash: string,
+    fingerprint: string | undefined,
+    random: Random,
+  ): Promise<void> {
     try {
-      const content = await this.#contentOf(snapshot, disk, fingerprint)
+      const { content, stored } = await this.#servedFrom(snapshot, disk, fingerprint, random)
       this.counts.checks += 1
       const { broken } = judge(this.#history, snapshot.moment, content)
       if (broken !== undefined) this.#fail(snapshot, crash, broken)
+      const promised = snapshot.moment.stored
+      if (stored < promised)
+        this.#fail(snapshot, crash, `write-through up to LSN ${promised}, and the store has ${stored}`)
     } catch (error) {
       this.#fail(snapshot, crash, `recovery refuses or fails: ${messageOf(error)}`)
     }
   }
 
   /** What the engine serves; a disk that was seen before need not be opened again. */
-  async #contentOf(snapshot: Snapshot, disk: SimulatedDisk, fingerprint: string | undefined): Promise<Content> {
+  async #servedFrom(
+    snapshot: Snapshot,
+    disk: SimulatedDisk,
+    fingerprint: string | undefined,
+    random: Random,
+  ): Promise<Served> {
     const known = fingerprint === undefined ? undefined : this.#seen.get(fingerprint)
     if (known !== undefined) return known
-    const isCrashedAgain = fingerprint === undefined ? this.#random() < 0.3 : this.#random() < COMPOUND_SHARE
+    const isChosen = random() < (fingerprint === undefined ? 0.3 : COMPOUND_SHARE)
+    const isCrashedAgain = isChosen && !this.#isPlain
     const before = isCrashedAgain ? disk.clone() : undefined
+    const stored = await storedLsn(disk.clone())
     const { memory, content, lastLsn } = await guarded(recoverOn(disk, this.#durableCommit), 'recovery')
     this.counts.states += 1
-    if (fingerprint !== undefined) this.#seen.set(fingerprint, content)
+    const served = { content, stored }
+    if (fingerprint !== undefined) this.#seen.set(fingerprint, served)
     if (lastLsn < snapshot.moment.lastLsn) throw new Error(`LSN ${lastLsn + 1} would be handed out a second time`)
     if (before !== undefined) {
       const judgeUnserved = (found: Content) => {
@@ -88,17 +122,17 @@ export class CrashChecker {
         const { broken } = judge(this.#history, snapshot.moment, found)
         if (broken !== undefined) throw new Error(`a power cut within recovery: ${broken}`)
       }
-      const again = { content, judgeUnserved, durableCommit: this.#durableCommit, random: this.#random }
+      const again = { content, judgeUnserved, durableCommit: this.#durableCommit, random }
       const calls = disk.calls
       this.counts.compound += await judgeAgain(before, calls, again)
       this.counts.compound += await judgeNewWrites(memory, disk, again)
     }
     disk.powerOff()
-    return content
+    return served
   }
 
   #fail(snapshot: Snapshot, crash: string, broken: string): void {
-    this.failures.push({ before: snapshot.before, crash, broken })
+    this.failures.push({ call: snapshot.call, before: snapshot.before, crash, broken })
   }
 }
 

@@ -41,6 +41,8 @@ export interface Moment {
   acks: number
   /** Everything up to it was promised to survive. */
   required: number
+  /** Everything up to it was acknowledged as being in the data store for good. */
+  stored: number
   /** The newest LSN that was handed out. */
   lastLsn: number
   ms: number
@@ -62,6 +64,7 @@ export class History {
   /** What readers of the running process must see. */
   current: Content = new Map()
   required = 0
+  stored = 0
   lastLsn = 0
   acks = 0
   readonly #waiting: Call[] = []
@@ -79,7 +82,8 @@ export class History {
   }
 
   moment(ms = 0): Moment {
-    return { calls: this.calls.length, acks: this.acks, required: this.required, lastLsn: this.lastLsn, ms }
+    const { calls, acks, required, stored, lastLsn } = this
+    return { calls: calls.length, acks, required, stored, lastLsn, ms }
   }
 
   /** A call is about to be issued. */
@@ -120,6 +124,7 @@ export class History {
     call.reached = reached
     call.ackMs = ms
     if (reached !== 'tier') this.promised(lsn)
+    if (reached === 'store') this.stored = Math.max(this.stored, lsn)
   }
 
   promised(lsn: number): void {

@@ -10,9 +10,9 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { AgentMemory } from '../src/index.js'
 import { type Random, randomBelow, seededRandom } from '../src/testing/random.js'
-import { type Call, type Content, History, judge } from './history.js'
 import type { Report } from './kill-child.js'
-import { BOUNDS, contentOf } from './shape.js'
+import { type FoundReport, foundIn, ReportedHistory } from './reported-history.js'
+import { contentOf } from './shape.js'
 
 export interface KillOptions {
   lives: number
@@ -69,9 +69,7 @@ class KillProver {
   readonly #folder: string
   readonly #options: KillOptions
   readonly #random: Random
-  #history = new History(BOUNDS)
-  /** Calls of the present life by their last LSN. */
-  #calls = new Map<number, Call>()
+  readonly #history = new ReportedHistory()
 
   constructor(folder: string, options: KillOptions) {
     this.#folder = folder
@@ -116,60 +114,33 @@ class KillProver {
   }
 
   #take(report: Report, life: number): void {
-    const history = this.#history
     if ('found' in report) {
-      const content: Content = new Map(report.found.map(([key, value, version]) => [key, { value, version }]))
-      this.#judge(content, report.lastLsn, life)
-    } else if ('intent' in report) history.issue(report.intent)
-    else if ('lsn' in report) this.#accepted(report.lsn)
-    else if ('refused' in report) history.refuseNewest()
-    else if ('reopened' in report) history.opened(report.reopened)
-    else if ('promised' in report) history.promised(report.promised)
-    else {
-      this.#accepted(report.acknowledged)
-      const call = this.#calls.get(report.acknowledged)
-      if (call === undefined) throw new Error(`LSN ${report.acknowledged} was acknowledged and never issued`)
-      history.acknowledged(call, report.reached, report.acknowledged)
-      this.result.acknowledged += 1
+      this.#judge(report, life)
+      return
     }
+    this.#history.take(report)
+    if ('acknowledged' in report) this.result.acknowledged += 1
   }
 
-  #accepted(lsn: number): void {
-    if (lsn <= this.#history.lastLsn) return
-    const before = this.#history.calls.length
-    this.#history.accepted(lsn)
-    for (const call of this.#history.calls.slice(before)) this.#calls.set(call.lastLsn, call)
-  }
-
-  #judge(content: Content, lastLsn: number, life: number): void {
-    const history = this.#history
-    const { kept, broken } = judge(history, history.moment(), content)
+  #judge(report: FoundReport, life: number): void {
+    const { broken, ...counts } = this.#history.found(report)
     if (broken !== undefined) this.#fail(life, `found after the kill: ${broken}`)
-    const unanswered = history.calls.filter(call => call.ack === 0)
-    this.result.accepted += history.calls.length
-    this.result.unanswered += unanswered.length
-    this.result.unansweredKept += history.calls.slice(0, kept).filter(call => call.ack === 0).length
-    this.result.lostWriteBack += history.calls.slice(kept).filter(call => call.ack > 0).length
-    history.rebase(kept)
-    this.#calls.clear()
-    try {
-      history.opened(lastLsn)
-    } catch (error) {
-      this.#fail(life, String(error))
-    }
+    this.result.accepted += counts.accepted
+    this.result.unanswered += counts.unanswered
+    this.result.unansweredKept += counts.unansweredKept
+    this.result.lostWriteBack += counts.lostWriteBack
   }
 
   #afterDeath(hasOpened: boolean): void {
-    // An intent was reported, and the kill came before its LSN was.
-    this.#history.acceptWaiting()
+    this.#history.died()
     if (!hasOpened) this.result.killedOpening += 1
-    else if (this.#history.calls.some(call => call.ack === 0)) this.result.killedWriting += 1
+    else if (this.#history.hasUnanswered) this.result.killedWriting += 1
   }
 
   async #lookAtTheEnd(): Promise<void> {
     const memory = await AgentMemory.open(this.#folder)
     try {
-      this.#judge(await contentOf(memory), memory.status().lsn.accepted, this.result.lives)
+      this.#judge(foundIn(memory, await contentOf(memory)), this.result.lives)
     } finally {
       await memory.close()
     }

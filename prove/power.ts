@@ -1,163 +1,114 @@
 /**
  * `prove power`: random workloads on a simulated disk. At many of their file calls the power is cut in many ways, and
- * the real engine is opened on each disk that this leaves.
+ * the real engine is opened on each disk that this leaves. What breaks is made small before it is told.
  */
-import { AgentMemory } from '../src/index.js'
-import { openJournalStore } from '../src/testing/journal-store.js'
-import { type Random, randomBelow, seededRandom } from '../src/testing/random.js'
-import { SimulatedDisk } from '../src/testing/simulated-disk.js'
-import { type Counts, CrashChecker, type Failure, type Snapshot } from './crash-check.js'
-import { History } from './history.js'
-import { LabClock, turns } from './lab-clock.js'
-import { MUTANTS, type Mutant } from './mutants.js'
-import { FOLDER, guarded } from './recovered.js'
-import { BOUNDS, MAX_LOSS } from './shape.js'
-import { Workload } from './workload.js'
+import { SingleBar } from 'cli-progress'
+import type { Command } from 'commander'
+import { listOption, numberOption } from './options.js'
+import { type PartResult, tellPart } from './part.js'
+import { shrink } from './power-shrink.js'
+import { judgeWorkload } from './power-workload.js'
 
 export interface PowerOptions {
+  /** Different disks to open. */
   states: number
   seed: number
-  mutant?: string | undefined
+  /** Only these steps of the first workload, and only its call with this number. */
+  steps?: readonly number[] | undefined
+  call?: number | undefined
+  /** Makes the first failure small, and goes on to others; without it the first is the last. */
+  isShrunk?: boolean
   onProgress?(states: number): void
 }
 
-export interface PowerResult extends Counts {
-  workloads: number
-  writes: number
-  /** Calls of the disk at which the power was cut. */
-  moments: number
-  /** By workload: the seed that repeats it alone. */
-  failures: (Failure & { seed: number })[]
-  ms: number
-}
-
-/** Different disks that are looked at in one workload, and at one call of it. */
-const STATES_PER_WORKLOAD = 400
-const STATES_PER_MOMENT = 7
 /** A failing prover stops soon: what is broken once is broken often. */
-const FAILURES_MAX = 20
+const FAILURES_MAX = 5
 
-export async function provePower(options: PowerOptions): Promise<PowerResult> {
+export async function provePower(options: PowerOptions): Promise<PartResult> {
   const started = performance.now()
-  const result: PowerResult = {
-    states: 0,
-    compound: 0,
-    checks: 0,
+  const counts = {
+    'different disks': 0,
+    'of them crashed again': 0,
+    judgements: 0,
+    'moments at which the power was cut': 0,
     workloads: 0,
-    writes: 0,
-    moments: 0,
-    failures: [],
-    ms: 0,
+    'accepted calls': 0,
   }
-  const mutant = options.mutant === undefined ? undefined : MUTANTS[options.mutant]
-  for (let seed = options.seed; result.states < options.states; seed++) {
-    await proveWorkload(seed, mutant, options, result)
-    if (result.failures.length >= FAILURES_MAX || (mutant !== undefined && result.failures.length > 0)) break
+  const failures: PartResult['failures'] = []
+  const steps = options.steps && new Set(options.steps)
+  const failuresMax = options.isShrunk ? FAILURES_MAX : 1
+  for (let seed = options.seed; counts['different disks'] < options.states && failures.length < failuresMax; seed++) {
+    const states = options.states - counts['different disks']
+    const result = await judgeWorkload({ seed, states, steps, call: options.call })
+    counts['different disks'] += result.states
+    counts['of them crashed again'] += result.compound
+    counts.judgements += result.checks
+    counts['moments at which the power was cut'] += result.moments
+    counts.workloads += 1
+    counts['accepted calls'] += result.writes
+    options.onProgress?.(counts['different disks'])
+    const [failure] = result.failures
+    if (failure !== undefined) {
+      const isFirst = failures.length === 0
+      failures.push(isFirst && options.isShrunk ? await shrunkFailure(seed) : plainFailure(seed, options, failure))
+    }
+    if (steps !== undefined || options.call !== undefined) break
   }
-  result.ms = performance.now() - started
-  return result
+  return { name: 'power', seed: options.seed, counts, failures, ms: performance.now() - started }
 }
 
-async function proveWorkload(
-  seed: number,
-  mutant: Mutant | undefined,
-  options: PowerOptions,
-  result: PowerResult,
-): Promise<void> {
-  const { history, snapshots, durableCommit, fault } = await runWorkload(seed, mutant)
-  const checker = new CrashChecker(history, durableCommit, seededRandom(seed + 0x9e3779b9))
-  if (fault !== undefined) checker.failures.push({ before: 'its end', crash: 'none', broken: String(fault) })
-  const before = result.states
-  for (const snapshot of snapshots) {
-    await checker.check(snapshot, STATES_PER_MOMENT)
-    result.moments += 1
-    result.states = before + checker.counts.states + checker.counts.compound
-    options.onProgress?.(result.states)
-    if (checker.failures.length > 0 || result.states >= options.states) break
-  }
-  result.workloads += 1
-  result.writes += history.calls.length
-  result.compound += checker.counts.compound
-  result.checks += checker.counts.checks
-  result.failures.push(...checker.failures.map(failure => ({ ...failure, seed })))
-}
-
-/** One workload, with copies of its disk at some of its calls, in a random order. */
-async function runWorkload(seed: number, mutant: Mutant | undefined) {
-  const random = seededRandom(seed)
-  const lab = seededRandom(seed + 0x51ed270b)
-  const disk = new SimulatedDisk()
-  const clock = new LabClock()
-  const history = new History(BOUNDS)
-  const durableCommit = random() < 0.5
-  const isSlow = random() < 0.4
-  const open = openerOf(disk, clock, durableCommit, random, mutant)
-  const workload = new Workload(history, random, {
-    open,
-    pass: async () => {
-      clock.advance(randomBelow(lab, 40))
-      await turns(isSlow ? 6 : 2)
-    },
-    // On a slow disk a sync may last longer than the bound: what is acknowledged under it has no age that is bounded.
-    nowMs: () => (isSlow ? 0 : clock.timerMs),
-  })
-  const snapshots: Snapshot[] = []
-  const keep = (before: string) => {
-    workload.learn()
-    snapshots.push({ disk: disk.clone(), moment: history.moment(isSlow ? 0 : clock.timerMs), before })
-  }
-  disk.onCall = ({ index, kind, path }) => {
-    if (isSlow && kind === 'dataSync') clock.holdUp(11)
-    if (lab() < 0.5) keep(`call ${index}, ${kind} ${path}`)
-  }
-  if (isSlow) disk.delay = () => (lab() < 0.5 ? turns(1 + randomBelow(lab, 3)) : undefined)
-  let fault: unknown
-  try {
-    await guarded(
-      workload.open().then(() => workload.run(20 + randomBelow(random, 60))),
-      'a workload',
-    )
-  } catch (error) {
-    fault = error
-  }
-  disk.onCall = undefined
-  if (fault === undefined) keep('its end')
-  disk.powerOff()
-  return { history, snapshots: sample(snapshots, lab), durableCommit, fault }
-}
-
-function openerOf(
-  disk: SimulatedDisk,
-  clock: LabClock,
-  durableCommit: boolean,
-  random: Random,
-  mutant: Mutant | undefined,
-): () => Promise<AgentMemory> {
-  const fileSystem = mutant?.fileSystem?.(disk) ?? disk
-  const pendingEntriesMax = random() < 0.5 ? 40 : 100_000
-  const logBytesMax = random() < 0.5 ? 256 * 1024 : 1 << 30
-  const tierBytesMax = random() < 0.3 ? 2000 : 1 << 20
-  const open = async () => {
-    const store = await openJournalStore(disk, `${FOLDER}/store`, { durableCommit })
-    return mutant?.store?.(store) ?? store
-  }
-  return () =>
-    AgentMemory.open(FOLDER, {
-      fileSystem,
-      clock,
-      store: { kind: 'journal', open },
-      maxLoss: MAX_LOSS,
-      segmentBytesMax: 64 * 1024,
-      frameBytesMax: 128 * 1024,
-      pendingEntriesMax,
-      logBytesMax,
-      tierBytesMax,
+export function registerPower(program: Command): void {
+  program
+    .command('power')
+    .description('cut the power of a simulated disk at every kind of moment, and open the real engine on what is left')
+    .option('--states <count>', 'different disks to open', numberOption, 10_000)
+    .option('--seed <number>', 'first workload', numberOption, 1)
+    .option('--steps <numbers>', 'only these steps of that workload, such as 3,17,18', listOption)
+    .option('--call <number>', 'only before this call of its disk', numberOption)
+    .option('--first', 'stop at the first failure and tell it as it was found')
+    .option('--json', 'print the result as JSON')
+    .action(async ({ states, seed, steps, call, first, json }: Flags) => {
+      const bar = json || !process.stderr.isTTY ? undefined : new SingleBar({ stream: process.stderr })
+      bar?.start(states, 0)
+      const onProgress = (done: number) => bar?.update(Math.min(done, states))
+      // What is small already is told as it is.
+      const isShrunk = !first && steps === undefined && call === undefined
+      const result = await provePower({ states, seed, steps, call, isShrunk, onProgress })
+      bar?.stop()
+      tellPart(result, json)
     })
 }
 
-/** As many as a workload may have, evenly spread over it. */
-function sample(snapshots: Snapshot[], random: Random): Snapshot[] {
-  const count = Math.min(snapshots.length, Math.ceil(STATES_PER_WORKLOAD / STATES_PER_MOMENT))
-  const offset = random()
-  return Array.from({ length: count }, (_, n) => snapshots[Math.floor(((n + offset) * snapshots.length) / count)]!)
+interface Flags {
+  states: number
+  seed: number
+  steps?: number[]
+  call?: number
+  first?: boolean
+  json?: boolean
+}
+
+function plainFailure(
+  seed: number,
+  { steps }: PowerOptions,
+  failure: { call: number; before: string; crash: string; broken: string },
+) {
+  const only = steps === undefined ? '' : ` --steps ${steps.join(',')} --call ${failure.call}`
+  return {
+    what: `${failure.broken}\n  power cut before ${failure.before}; left: ${failure.crash}`,
+    replay: `npm run prove -- power --seed ${seed}${only}`,
+  }
+}
+
+async function shrunkFailure(seed: number): Promise<PartResult['failures'][number]> {
+  const small = await shrink(seed)
+  // A sample of its calls has shown it, and all of them, each seen for itself, do not: that is told as well.
+  if (small === undefined)
+    return { what: 'a failure that does not come again', replay: `npm run prove -- power --seed ${seed}` }
+  const { steps, story, failure } = small
+  const told = story.map((step, index) => `\n    ${index + 1}. ${step}`).join('')
+  return {
+    what: `${failure.broken}\n  ${steps.length} steps are enough:${told}\n  power cut before ${failure.before}; left: ${failure.crash}`,
+    replay: `npm run prove -- power --seed ${seed} --steps ${steps.join(',') || 'none'} --call ${failure.call}`,
+  }
 }

@@ -33,6 +33,14 @@ export async function recoverOn(disk: SimulatedDisk, durableCommit: boolean): Pr
   return { memory, content: await contentOf(memory), lastLsn: memory.status().lsn.accepted }
 }
 
+/** How far the store alone has come, on a disk that nobody else uses; 0 if there is none yet. */
+export async function storedLsn(disk: SimulatedDisk): Promise<number> {
+  const names = await disk.list(FOLDER).catch((): string[] => [])
+  if (!names.includes('store')) return 0
+  const store = await openJournalStore(disk, `${FOLDER}/store`)
+  return (await store.mark()).appliedLsn
+}
+
 /** Rejects if nothing comes of it: on a simulated disk every call takes no time. */
 export async function guarded<T>(work: Promise<T>, what: string): Promise<T> {
   let timer: NodeJS.Timeout | undefined

@@ -27,6 +27,11 @@ export function placesOf(memory: AgentMemory): Place[] {
   ]
 }
 
+/** How durable a write is that does not say so itself. */
+export function durabilityOf({ budget }: ModelWrite): Durability {
+  return budget === 'counters' ? 'write-back' : 'write-ahead'
+}
+
 /** Everything in the memory, as its public API shows it. */
 export async function contentOf(memory: AgentMemory): Promise<Content> {
   const content: Content = new Map()
@@ -43,8 +48,10 @@ export function modelWrite(place: Place, key: string, value: string | undefined)
 }
 
 /** Few keys, so that they are met again by writes of other durabilities. */
+export const KEYS: readonly string[] = Array.from({ length: 8 }, (_, number) => `k${number}`)
+
 export function randomKey(random: Random): string {
-  return `k${randomBelow(random, 8)}`
+  return pick(KEYS, random)
 }
 
 /** A value that no other write has. Mostly short; now and then it takes blocks, or most of a segment. */

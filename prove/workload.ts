@@ -7,9 +7,21 @@
  */
 import assert from 'node:assert/strict'
 import { type AgentMemory, AgentMemoryError, type Durability, VersionConflictError } from '../src/index.js'
-import { type Random, randomBelow } from '../src/testing/random.js'
+import { type Random, randomBelow, seededRandom } from '../src/testing/random.js'
 import type { Call, History, ModelWrite } from './history.js'
-import { DURABILITIES, modelWrite, type Place, pick, placesOf, randomKey, valueFor } from './shape.js'
+import { turns } from './lab-clock.js'
+import {
+  contentOf,
+  DURABILITIES,
+  durabilityOf,
+  KEYS,
+  modelWrite,
+  type Place,
+  pick,
+  placesOf,
+  randomKey,
+  valueFor,
+} from './shape.js'
 
 export interface WorkloadHooks {
   open(): Promise<AgentMemory>
@@ -31,19 +43,25 @@ const RANK = { tier: 0, log: 1, store: 2 }
 const ASKED = { 'write-back': 0, 'write-ahead': 1, 'write-through': 2 }
 
 export class Workload {
-  readonly #random: Random
+  #random: Random
+  readonly #seed: number
   readonly #hooks: WorkloadHooks
   readonly history: History
   #memory!: AgentMemory
   #places: Place[] = []
+  /** What was set last. */
+  #latest: { place: Place; key: string } | undefined
   #serial: number
   readonly #flying = new Set<Promise<void>>()
   /** Something that must not be, found while it ran. */
   fault: unknown
+  /** What it has done so far, in words. */
+  readonly story: string[] = []
 
   constructor(history: History, random: Random, hooks: WorkloadHooks, serial = 0) {
     this.history = history
     this.#random = random
+    this.#seed = randomBelow(random, 2 ** 31)
     this.#hooks = hooks
     this.#serial = serial
   }
@@ -52,11 +70,17 @@ export class Workload {
     this.#memory = await this.#hooks.open()
     this.history.opened(this.#memory.status().lsn.accepted)
     this.#places = placesOf(this.#memory)
+    this.#latest = undefined
     return this.#memory
   }
 
-  async run(steps: number): Promise<void> {
-    for (let step = 0; step < steps && this.fault === undefined; step++) await this.#step()
+  /** Takes so many steps, or of them only those in `wanted`: each has chances of its own, whichever are left out. */
+  async run(steps: number, wanted?: ReadonlySet<number>): Promise<void> {
+    for (let step = 0; step < steps && this.fault === undefined; step++) {
+      if (wanted !== undefined && !wanted.has(step)) continue
+      this.#random = seededRandom(this.#seed + step)
+      await this.#step()
+    }
     await this.settle()
     if (this.fault !== undefined) throw this.fault
   }
@@ -88,42 +112,46 @@ export class Workload {
   async #step(): Promise<void> {
     const random = this.#random
     const choice = random()
-    if (choice < 0.42) this.#set()
+    if (choice < 0.4) this.#set()
+    else if (choice < 0.42) this.#burst()
     else if (choice < 0.5) this.#delete()
     else if (choice < 0.57) await this.#update()
     else if (choice < 0.63) await this.#compareAndSet()
     else if (choice < 0.74) await this.#batch()
-    else if (choice < 0.78) this.#promise(this.#memory.flush())
-    else if (choice < 0.81) this.#promise(this.#memory.checkpoint())
-    else if (choice < 0.84) await this.#read()
-    else if (choice < 0.86) await this.settle()
+    else if (choice < 0.78) this.#ask('flush', () => this.#memory.flush())
+    else if (choice < 0.81) this.#ask('checkpoint', () => this.#memory.checkpoint())
+    else if (choice < 0.83) await this.#read()
+    else if (choice < 0.845) await this.#scan()
+    else if (choice < 0.86) await this.#wait()
     else if (choice < 0.875) await this.#reopen()
-    else await this.#hooks.pass()
+    else if (choice < 0.89) await this.#race()
+    else if (choice < 0.91) await this.#overtake()
+    else await this.#pass()
     if (random() < 0.3) await new Promise(resolve => setImmediate(resolve))
   }
 
-  #set(): void {
-    const place = pick(this.#places, this.#random)
-    const key = randomKey(this.#random)
+  #set(durability = this.#durability(), { place, key } = this.#somewhere()): void {
     const value = this.#value()
-    const durability = this.#durability()
+    this.#latest = { place, key }
     this.#issue([modelWrite(place, key, value)], durability, () =>
       place.map.set(key, value, durability && { durability }),
     )
   }
 
-  #delete(): void {
-    const place = pick(this.#places, this.#random)
-    const key = randomKey(this.#random)
-    const durability = this.#durability()
+  /** More write-back at once than any bound allows, before a flush can come between. */
+  #burst(): void {
+    const count = 4 + randomBelow(this.#random, 20)
+    for (let done = 0; done < count; done++) this.#set('write-back')
+  }
+
+  #delete(durability = this.#durability(), { place, key } = this.#somewhere()): void {
     this.#issue([modelWrite(place, key, undefined)], durability, () =>
       place.map.delete(key, durability && { durability }),
     )
   }
 
   async #update(): Promise<void> {
-    const place = pick(this.#places, this.#random)
-    const key = randomKey(this.#random)
+    const { place, key } = this.#somewhere()
     const value = this.#value()
     const durability = this.#durability()
     const change = (before: string | undefined) => {
@@ -137,8 +165,9 @@ export class Workload {
   }
 
   async #compareAndSet(): Promise<void> {
-    const place = pick(this.#places, this.#random)
-    const key = randomKey(this.#random)
+    // Often of what was written last: what a refusal tells of it has to be as durable as was asked.
+    const isOfLatest = this.#random() < 0.5
+    const { place, key } = (isOfLatest && this.#latest) || this.#somewhere()
     const value = this.#value()
     const durability = this.#durability()
     const now = this.history.current.get(place.prefix + key)?.version ?? null
@@ -152,7 +181,7 @@ export class Workload {
     const count = 1 + randomBelow(this.#random, 5)
     const parts = Array.from({ length: count }, () => {
       const value = this.#random() < 0.8 ? this.#value() : undefined
-      return { place: pick(this.#places, this.#random), key: randomKey(this.#random), value }
+      return { ...this.#somewhere(), value }
     })
     const durability = this.#durability()
     const writes = parts.map(({ place, key, value }) => modelWrite(place, key, value))
@@ -166,18 +195,72 @@ export class Workload {
     )
   }
 
-  async #read(): Promise<void> {
-    const place = pick(this.#places, this.#random)
-    const key = randomKey(this.#random)
+  /** A read of the store that is under way while its key is deleted there must not bring the value back. */
+  async #race(): Promise<void> {
+    // After that only the store has it.
+    await this.#reopen()
+    const stored = this.#places.flatMap(place => {
+      return KEYS.filter(key => this.history.current.has(place.prefix + key)).map(key => ({ place, key }))
+    })
+    if (stored.length === 0) return
+    const { place, key } = pick(stored, this.#random)
+    this.story.push(`read ${place.prefix}${key} meanwhile`)
+    this.#track(place.map.get(key).then(() => {}, ignoreClosing))
+    this.#delete('write-through', { place, key })
+    await this.settle()
+    await this.#read({ place, key })
+  }
+
+  /** Writes a key anew while a checkpoint moves what it was: what is newer than the store must still be seen. */
+  async #overtake(): Promise<void> {
+    const where = this.#somewhere()
+    this.#set('write-ahead', where)
+    this.#ask('checkpoint', () => this.#memory.checkpoint())
+    await turns(randomBelow(this.#random, 16))
+    this.#set('write-ahead', where)
+    await this.settle()
+    await this.#scan()
+  }
+
+  async #read({ place, key } = this.#somewhere()): Promise<void> {
     this.learn()
     if (this.history.waiting > 0) return
+    this.story.push(`read ${place.prefix}${key}`)
     const expected = this.history.current.get(place.prefix + key)
     const entry = await place.map.getEntry(key, { durable: true })
     this.#expect(entry?.value, expected?.value, `read of ${place.prefix}${key}`)
     if (entry !== undefined) this.#promised(entry.version)
   }
 
+  #ask(what: string, ask: () => Promise<number>): void {
+    this.story.push(what)
+    this.#promise(ask())
+  }
+
+  async #wait(): Promise<void> {
+    this.story.push('wait for every answer')
+    await this.settle()
+  }
+
+  async #pass(): Promise<void> {
+    this.story.push('time passes')
+    await this.#hooks.pass()
+  }
+
+  /** Everything at once: what stands in the tier, in the log and in the store. */
+  async #scan(): Promise<void> {
+    this.learn()
+    if (this.history.waiting > 0) return
+    this.story.push('scan everything')
+    const expected = new Map(this.history.current)
+    const found = await contentOf(this.#memory)
+    for (const key of new Set([...expected.keys(), ...found.keys()])) {
+      this.#expect(found.get(key)?.value, expected.get(key)?.value, `scan of ${key}`)
+    }
+  }
+
   async #reopen(): Promise<void> {
+    this.story.push('close and open again')
     const report = await this.#memory.close()
     await this.settle()
     this.learn()
@@ -198,6 +281,7 @@ export class Workload {
 
   #issue(writes: readonly ModelWrite[], durability: Durability | undefined, run: () => Promise<Result>) {
     this.learn()
+    this.story.push(`${describeWrites(writes)}, ${durability ?? 'as the map says'}`)
     const call = this.history.issue(writes)
     this.#hooks.onIssue?.(call)
     const memory = this.#memory
@@ -226,8 +310,9 @@ export class Workload {
     this.history.refused(call)
     if (call.lastLsn === 0) this.#hooks.onRefused?.()
     if (error instanceof VersionConflictError) {
-      // What a refusal has seen is as durable as was asked.
-      if (error.actual !== null && durability !== 'write-back') this.#promised(error.actual)
+      // What a refusal has seen is as durable as was asked, by the call or by its map.
+      const asked = durability ?? durabilityOf(call.writes[0]!)
+      if (error.actual !== null && asked !== 'write-back') this.#promised(error.actual)
       return
     }
     if (!isClosing(error)) throw error
@@ -257,6 +342,10 @@ export class Workload {
     this.#flying.add(tracked)
   }
 
+  #somewhere(): { place: Place; key: string } {
+    return { place: pick(this.#places, this.#random), key: randomKey(this.#random) }
+  }
+
   #value(): string {
     this.#serial += 1
     return valueFor(this.#serial, this.#random)
@@ -272,10 +361,20 @@ export class Workload {
   }
 }
 
+function describeWrites(writes: readonly ModelWrite[]): string {
+  return writes
+    .map(({ key, value }) => (value === undefined ? `delete ${key}` : `set ${key} (${value.length} bytes)`))
+    .join(' + ')
+}
+
 interface Result {
   lsn: number
   reached: 'tier' | 'log' | 'store'
   durable(): Promise<void>
+}
+
+function ignoreClosing(error: unknown): void {
+  if (!isClosing(error)) throw error
 }
 
 function isClosing(error: unknown): boolean {

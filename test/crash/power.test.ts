@@ -1,31 +1,46 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { MUTANTS } from '../../prove/mutants.js'
-import { type PowerResult, provePower } from '../../prove/power.js'
+import { pathToFileURL } from 'node:url'
+import { MUTANTS } from '../../prove/mutants/all.js'
+import { withMutant } from '../../prove/mutants/copy.js'
+import { listOption } from '../../prove/options.js'
+import { provePower } from '../../prove/power.js'
 
 const SEED = 7
 const STATES = 1500
 
 test('whatever a power cut leaves, every promise is kept', async () => {
-  const result = await provePower({ states: STATES, seed: SEED })
+  const { failures, counts } = await provePower({ states: STATES, seed: SEED, isShrunk: true })
 
-  assert.equal(describe(result), '')
-  assert.ok(result.states >= STATES, `${result.states} states`)
-  assert.ok(result.compound >= STATES / 10, `${result.compound} states after crashes of a recovery or after it`)
-  assert.ok(result.moments >= 100 && result.writes >= 50, `${result.moments} moments, ${result.writes} writes`)
+  assert.equal(failures.map(({ what, replay }) => `${what}\n  again: ${replay}`).join('\n'), '')
+  const atLeast = {
+    'different disks': STATES,
+    'of them crashed again': STATES / 10,
+    'moments at which the power was cut': 100,
+    'accepted calls': 50,
+  }
+  for (const [what, count] of Object.entries(atLeast)) assert.ok(counts[what]! >= count, `${counts[what]} ${what}`)
 })
 
-for (const [name, { what }] of Object.entries(MUTANTS)) {
-  test(`the mistake "${name}" is found: ${what}`, async () => {
-    const result = await provePower({ states: 3000, seed: SEED, mutant: name })
+test('a failure is told with the fewest steps that show it, and they show it again', async () => {
+  const { name, mutant } = { name: 'ack-before-sync', mutant: MUTANTS['ack-before-sync']! }
+  await withMutant(name, mutant, async folder => {
+    const { provePower: proveBroken } = (await import(pathToFileURL(`${folder}/prove/power.js`).href)) as {
+      provePower: typeof provePower
+    }
+    const { failures } = await proveBroken({ states: 3000, seed: SEED, isShrunk: true })
+    const [, seed, steps, call] = /--seed (\d+) --steps (\S+) --call (\d+)$/.exec(failures[0]!.replay)!
 
-    assert.ok(result.failures.length > 0, `not found with seed ${SEED} in ${result.states} states`)
+    const again = await proveBroken({
+      states: 3000,
+      seed: Number(seed),
+      steps: listOption(steps!),
+      call: Number(call),
+    })
+
+    assert.match(failures[0]!.what, /[12] steps are enough/)
+    assert.equal(again.failures.length, 1)
+    const whole = await provePower({ states: 3000, seed: Number(seed), steps: listOption(steps!), call: Number(call) })
+    assert.deepEqual(whole.failures, [], 'it is the bug that breaks it, and not the steps')
   })
-}
-
-function describe({ failures }: PowerResult): string {
-  return failures
-    .slice(0, 3)
-    .map(({ seed, before, crash, broken }) => `${broken}\n  seed ${seed}, before ${before}; left: ${crash}`)
-    .join('\n')
-}
+})

@@ -31,7 +31,9 @@ export class BytesFileSystem implements FileSystem {
     const bytes = this.files.get(basename(path))!
     return {
       size: async () => bytes.length,
-      read: async (buffer, position) => bytes.copy(buffer, 0, position, position + buffer.length),
+      // Behind its end a file has no bytes.
+      read: async (buffer, position) =>
+        bytes.copy(buffer, 0, Math.min(position, bytes.length), position + buffer.length),
       close: async () => {},
       write: refuse,
       writeNow: refuse,

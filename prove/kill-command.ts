@@ -1,0 +1,37 @@
+/** The command of `prove kill`. */
+import { SingleBar } from 'cli-progress'
+import type { Command } from 'commander'
+import { type KillResult, proveKill } from './kill.js'
+import { numberOption } from './options.js'
+import { type PartResult, tellPart } from './part.js'
+
+export function registerKill(program: Command): void {
+  program
+    .command('kill')
+    .description('kill real processes while they write to a real folder, and check what the next one finds')
+    .option('--lives <count>', 'processes to kill', numberOption, 200)
+    .option('--seed <number>', 'of the workload and of the moments', numberOption, 1)
+    .option('--json', 'print the result as JSON')
+    .action(async ({ lives, seed, json }: { lives: number; seed: number; json?: boolean }) => {
+      const bar = json || !process.stderr.isTTY ? undefined : new SingleBar({ stream: process.stderr })
+      bar?.start(lives, 0)
+      const { failures, ms, ...counts } = await proveKill({ lives, seed, onProgress: done => bar?.update(done) })
+      bar?.stop()
+      const replay = `npm run prove -- kill --seed ${seed} --lives ${lives}`
+      const told = failures.map(({ life, broken }) => ({ what: `life ${life}: ${broken}`, replay }))
+      tellPart({ name: 'kill', seed, counts: inWords(counts), failures: told, ms }, json)
+    })
+}
+
+function inWords(counts: Omit<KillResult, 'failures' | 'ms'>): PartResult['counts'] {
+  return {
+    lives: counts.lives,
+    'of them killed while they wrote': counts.killedWriting,
+    'killed while they opened': counts.killedOpening,
+    'accepted calls': counts.accepted,
+    acknowledged: counts.acknowledged,
+    'never answered': counts.unanswered,
+    'of them kept': counts.unansweredKept,
+    'acknowledged as write-back and lost within its bound': counts.lostWriteBack,
+  }
+}

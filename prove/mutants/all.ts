@@ -1,0 +1,7 @@
+/** All planted bugs by their name. */
+import { BORDER_MUTANTS } from './border-mutants.js'
+import { ENGINE_MUTANTS } from './engine-mutants.js'
+import { LOG_MUTANTS } from './log-mutants.js'
+import type { Mutants } from './mutant.js'
+
+export const MUTANTS: Mutants = { ...LOG_MUTANTS, ...ENGINE_MUTANTS, ...BORDER_MUTANTS }

@@ -1,0 +1,45 @@
+/** Copies of the compiled code in which a bug is planted. They stand beside it, so that they find the same packages. */
+import { cp, readFile, rm, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Edit, Mutant } from './mutant.js'
+
+const BUILT = fileURLToPath(new URL('../../', import.meta.url))
+const COPIED = ['src', 'prove', 'test']
+
+/** Runs `work` with the folder of a copy that has the bug, and removes the copy. */
+export async function withMutant<T>(name: string, mutant: Mutant, work: (folder: string) => Promise<T>): Promise<T> {
+  const folder = join(dirname(join(BUILT, '.')), `dist-mutant-${name}-${process.pid}`)
+  try {
+    for (const part of COPIED) {
+      await cp(join(BUILT, part), join(folder, part), { recursive: true, filter: isCode })
+    }
+    await plant(mutant.edits, join(folder, 'src'))
+    return await work(folder)
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+/** What is wrong with the edits of a mutant for the code as it is now; empty if each finds its place. */
+export async function misplaced(mutant: Mutant): Promise<string[]> {
+  const wrong: string[] = []
+  for (const edit of mutant.edits) {
+    const places = (await readFile(join(BUILT, 'src', edit.file), 'utf8')).split(edit.find).length - 1
+    if (places !== 1) wrong.push(`${edit.file} has ${places} places like: ${edit.find}`)
+  }
+  return wrong
+}
+
+async function plant(edits: readonly Edit[], source: string): Promise<void> {
+  for (const { file, find, replace } of edits) {
+    const path = join(source, file)
+    const parts = (await readFile(path, 'utf8')).split(find)
+    if (parts.length !== 2) throw new Error(`${file} has ${parts.length - 1} places like: ${find}`)
+    await writeFile(path, parts.join(replace))
+  }
+}
+
+function isCode(path: string): boolean {
+  return !/\.(map|ts)$/.test(path)
+}
