@@ -34,7 +34,7 @@ const PROFILES: Record<ProfileName, Step[]> = {
     { part: 'flip', args: ['--of', 'folder'] },
     { part: 'flip', args: ['--of', 'logs'] },
     { part: 'mutants', args: ['--jobs', '1'] },
-    { part: 'peers', args: ['--lives', '100', '--runs', '300', '--seed', '1'] },
+    { part: 'peers', args: ['--lives', '60', '--runs', '150', '--seed', '1'] },
     { part: 'fuzz', args: ['--runs', '20000', '--seed', '1'] },
   ],
 }
@@ -45,7 +45,8 @@ const DESCRIPTIONS: Record<ProfileName, string> = {
 }
 
 const MAIN = fileURLToPath(new URL('./main.js', import.meta.url))
-const PROOF = join(fileURLToPath(new URL('../../', import.meta.url)), 'docs/proof.md')
+const ROOT = fileURLToPath(new URL('../../', import.meta.url))
+const PROOF = join(ROOT, 'docs/proof.md')
 /** Parts at a time: more than cores, since some of them wait most of the time for processes to be killed or to give up. */
 const AT_A_TIME = 3
 const STEP_MS_MAX = 15 * 60_000
@@ -97,7 +98,7 @@ async function runStep({ part, args }: Step): Promise<StepResult> {
   const { output, errors } = await run([MAIN, part, ...args, '--json'])
   const line = output.split('\n').find(each => each.startsWith('{"name"'))
   if (line !== undefined) return { ...(JSON.parse(line) as PartResult), command }
-  const what = `it has not come to its end: ${errors.trim().slice(0, 1000)}`
+  const what = `it has not come to its end: ${errors.trim().replaceAll(ROOT, '').slice(0, 1000)}`
   return {
     name: part,
     seed: 0,

@@ -83,7 +83,9 @@ export async function proveRealPower({ states, seed, isLying = false, replay }: 
   }
   try {
     // While one chain waits for its process, the openers have what another one has left.
-    await Promise.all(Array.from({ length: replay === undefined ? cores : 1 }, runChains))
+    const ends = await Promise.allSettled(Array.from({ length: replay === undefined ? cores : 1 }, runChains))
+    // Only now: the openers must stay until no chain has anything left for them.
+    for (const end of ends) if (end.status === 'rejected') throw end.reason
   } finally {
     pool.close()
     rmSync(work, { recursive: true, force: true })

@@ -61,6 +61,7 @@ export class TraceDisk {
     else if (kind === 'truncate') this.#truncate(this.#file(call), position)
     else if (kind === 'makeFolder') this.#create('folder', path)
     else if (kind === 'rename') this.#rename(call)
+    else if (kind === 'link') this.#link(call)
     else if (kind === 'unlink' || kind === 'removeFolder') this.#unlink(path)
   }
 
@@ -148,7 +149,18 @@ export class TraceDisk {
     const node = this.#find(path)
     const folder = this.#folder(dirname(path))
     folder.change({ kind: 'unlink', ...this.#op(folder), name: basename(path), ino: node.ino })
-    if (node instanceof FileNode) node.isLinked = false
+    if (!(node instanceof FileNode)) return
+    const other = [...folder.seen].find(([, ino]) => ino === node.ino)
+    if (other === undefined) node.isLinked = false
+    else node.path = join(folder.path, other[0])
+  }
+
+  /** A second name: what is written under either is one file. */
+  #link({ path, to }: TraceCall): void {
+    const folder = this.#folder(dirname(path))
+    if (dirname(to) !== folder.path) throw new Error(`a link between folders cannot be judged: ${path} to ${to}`)
+    const node = this.#find(path)
+    folder.change({ kind: 'link', ...this.#op(folder), name: basename(to), ino: node.ino })
   }
 
   /** A plan as the folders allow it: where names are safe, none is kept that came after one that is not. */

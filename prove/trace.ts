@@ -23,7 +23,7 @@ export interface TraceCall {
   call: ShimCall
   /** Below the root, with a slash first; of a descriptor's file as it was opened. What is not modelled is named here. */
   path: string
-  /** Of a rename. */
+  /** Of a rename or a link. */
   to: string
   fd: number
   /** The system's number of its error; 0 if it succeeded. */
@@ -69,7 +69,7 @@ function decode(record: Buffer): TraceCall {
   const index = record.readUInt32LE(32)
   const extra = record.readUInt32LE(36)
   const pathEnd = HEADER_BYTES + record.readUInt16LE(6)
-  const toEnd = pathEnd + (call === 'rename' ? extra : 0)
+  const toEnd = pathEnd + (call === 'rename' || call === 'link' ? extra : 0)
   return {
     call,
     path: record.toString('utf8', HEADER_BYTES, pathEnd),

@@ -55,8 +55,16 @@ int mkdirat(int folder, const char *path, mode_t mode) {
 int mkdir(const char *path, mode_t mode) { return mkdirat(AT_FDCWD, path, mode); }
 
 int linkat(int a, const char *from, int b, const char *to, int flags) {
-  char below[PATH_MAX];
-  if (locate(b, to, below) != NULL) unmodelled("a second name is given to a file");
-  return real_linkat(a, from, b, to, flags);
+  char below[PATH_MAX], second[PATH_MAX];
+  const char *source = locate(a, from, below), *target = locate(b, to, second);
+  if (target == NULL) return real_linkat(a, from, b, to, flags);
+  if (source == NULL) unmodelled("a file from outside of the root is given a name in it");
+  if (source == NULL) source = "";
+  pthread_mutex_lock(&lock);
+  struct fate fate = fate_of(LINK, target, 0);
+  int result = fails(fate) ? -1 : real_linkat(a, from, b, to, flags);
+  done(LINK, fate, (struct record){.fd = -1}, result, source, target, NULL);
+  pthread_mutex_unlock(&lock);
+  return result;
 }
 int link(const char *from, const char *to) { return linkat(AT_FDCWD, from, AT_FDCWD, to, 0); }

@@ -8,7 +8,7 @@ struct record {
   uint16_t path_bytes;
   int32_t fd, error;
   uint64_t position, length;
-  uint32_t index, extra; /* extra: of a sync its number, of a rename the bytes of its second path */
+  uint32_t index, extra; /* extra: of a sync its number, of a rename or link the bytes of its second path */
 };
 
 static int trace_fd = -1;

@@ -199,14 +199,22 @@ export function applyMask(bytes: Buffer, seed: number): void {
   }
 }
 
-/** Whether any 512-byte sector of `bytes` (which starts on a sector) is all zeros. A last part of a sector counts as one. */
-export function hasZeroSector(bytes: Buffer): boolean {
+/**
+ * Whether any 512-byte sector of `bytes` (which starts on a sector) is all zeros, or would be with one bit flipped: of
+ * such a sector a reader could not tell damage from a write that never came. A last part of a sector counts as one.
+ */
+export function hasFaintSector(bytes: Buffer): boolean {
   for (let start = 0; start < bytes.length; start += SECTOR_BYTES) {
-    if (bytes[start] !== 0) continue
+    if (hasTwoBits(bytes[start]!)) continue
     const end = Math.min(start + SECTOR_BYTES, bytes.length)
-    let at = start + 1
-    while (at < end && bytes[at] === 0) at++
-    if (at === end) return true
+    let seen = 0
+    let at = start
+    for (; at < end && seen < 2; at++) if (bytes[at] !== 0) seen += hasTwoBits(bytes[at]!) ? 2 : 1
+    if (seen < 2) return true
   }
   return false
+}
+
+function hasTwoBits(byte: number): boolean {
+  return (byte & (byte - 1)) !== 0
 }

@@ -15,7 +15,7 @@ import {
   FRAME_TRAILER_BYTES,
   type FrameHeader,
   frameBytes,
-  hasZeroSector,
+  hasFaintSector,
 } from './format.js'
 import { recordBytes, writeRecord } from './record.js'
 
@@ -68,13 +68,13 @@ export class FrameBuilder {
     const body = frame.subarray(FRAME_HEADER_BYTES, bodyEnd)
     const fields = { ...header, bodyBytes: body.length, records: this.#records }
     let chain = this.#close(frame, body, { ...fields, mask: 0 })
-    // A sector of zeros would look like one that was never written. The seed is random, so that nobody can write a
-    // value that is zeros only once it is masked.
-    while (hasZeroSector(frame)) {
+    // A sector of zeros would look like one that was never written, and one with a single bit would if that bit flipped.
+    // The seed is random, so that nobody can write a value that is zeros only once it is masked.
+    while (hasFaintSector(frame)) {
       const mask = randomBytes(4).readUInt32LE() || 1
       applyMask(body, mask)
       chain = this.#close(frame, body, { ...fields, mask })
-      if (hasZeroSector(frame)) applyMask(body, mask)
+      if (hasFaintSector(frame)) applyMask(body, mask)
     }
     return { bytes: frame, chain }
   }

@@ -99,7 +99,7 @@ export function applyNameOp(names: Map<string, Ino>, op: NameOp): void {
   const taken = names.get(target)
   // Some other file still has the name, since what took the name from it was left out.
   if (taken !== undefined && !(op.kind === 'rename' && taken === op.replaced)) return
-  // A rename is one step: wherever the file was in this folder, it is there no more.
-  for (const [name, ino] of names) if (ino === op.ino) names.delete(name)
+  // A rename is one step: wherever the file was in this folder, it is there no more. A link leaves its other names.
+  if (op.kind === 'rename') for (const [name, ino] of names) if (ino === op.ino) names.delete(name)
   names.set(target, op.ino)
 }

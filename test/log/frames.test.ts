@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { crc32 } from 'node:zlib'
 import fc from 'fast-check'
-import { applyMask, decodeFrameHeader, FRAME_HEADER_BYTES, FrameType, hasZeroSector } from '../../src/log/format.js'
+import { applyMask, decodeFrameHeader, FRAME_HEADER_BYTES, FrameType, hasFaintSector } from '../../src/log/format.js'
 import { FrameBuilder, openFrame } from '../../src/log/frame.js'
 import { readRecord, readRecords } from '../../src/log/record.js'
 
@@ -43,7 +43,7 @@ test('a frame gives its records back, and has no sector of zeros whatever its va
       const bytes = Buffer.from(sealed.bytes)
 
       assert.equal(bytes.length % 4096, 0)
-      assert.equal(hasZeroSector(bytes), false)
+      assert.equal(hasFaintSector(bytes), false)
       const header = decodeFrameHeader(bytes, 0)!
       const { crc: _crc, mask: _mask, bodyBytes: _bodyBytes, ...fields } = header
       assert.deepEqual(fields, { ...HEADER, records: records.length })
@@ -85,7 +85,7 @@ test('a value that is zeros under a mask that it knows gets another mask', () =>
     ]).bytes,
   )
 
-  assert.equal(hasZeroSector(second), false)
+  assert.equal(hasFaintSector(second), false)
   assert.notEqual(decodeFrameHeader(second, 0)!.mask, mask)
 })
 

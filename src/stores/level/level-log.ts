@@ -53,7 +53,7 @@ function damagedAt(log: Buffer): number | undefined {
   return undefined
 }
 
-/** The batches of a log without damage, in order: their bytes, as LevelDB wrote them. A torn tail is left out. */
+/** The batches of a log up to its torn tail, in order: their bytes, as LevelDB wrote them. */
 export function* batchesOf(log: Buffer): Generator<Buffer> {
   for (const start of startsOf(log)) {
     const batch = batchAt(log, start)
@@ -62,7 +62,7 @@ export function* batchesOf(log: Buffer): Generator<Buffer> {
   }
 }
 
-/** The last batch of a log without damage; `undefined` if it has none. Only that one is checked. */
+/** The last of them; `undefined` if there is none. */
 export function lastBatchOf(log: Buffer): Buffer | undefined {
   for (const start of [...startsOf(log)].reverse()) {
     const batch = batchAt(log, start)
@@ -71,7 +71,10 @@ export function lastBatchOf(log: Buffer): Buffer | undefined {
   return undefined
 }
 
-/** Where batches start, by the lengths of the records alone. */
+/**
+ * Where batches start, up to the first record that fails its check: LevelDB reads no further either, and what it has not
+ * applied for that reason must not come back without what stood before it.
+ */
 function* startsOf(log: Buffer): Generator<number> {
   for (let at = 0; at < log.length; ) {
     const left = BLOCK_BYTES - (at % BLOCK_BYTES)
@@ -79,12 +82,10 @@ function* startsOf(log: Buffer): Generator<number> {
       at += left
       continue
     }
-    if (at + HEADER_BYTES > log.length) return
-    const type = log[at + 6]!
-    const end = at + HEADER_BYTES + log.readUInt16LE(at + 4)
-    if (type < FULL || type > LAST || end > log.length || end - at > left) return
+    const type = typeAt(log, at, left)
+    if (type === undefined) return
     if (type === FULL || type === FIRST) yield at
-    at = end
+    at += HEADER_BYTES + log.readUInt16LE(at + 4)
   }
 }
 
