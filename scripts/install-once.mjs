@@ -8,12 +8,18 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
 const changedAt = path => (existsSync(path) ? statSync(path).mtimeMs : 0)
 
-/** Ends the process if it fails. Nothing installed here needs a script of its own to run, so none is run. */
-export function installOnce(folder, what) {
+/** What Holdfast is compared with: bench/ and some parts of prove/ need it. */
+export function installPeers() {
+  installOnce('bench', 'what Holdfast is compared with', { runsScripts: true })
+}
+
+/** Ends the process if it fails. Packages run no scripts of their own, unless `runsScripts` says so. */
+export function installOnce(folder, what, { runsScripts = false } = {}) {
   const cwd = join(root, folder)
   if (changedAt(join(cwd, 'node_modules/.package-lock.json')) >= changedAt(join(cwd, 'package-lock.json'))) return
   console.error(`Installing ${what} (npm ci in ${folder}/) …`)
-  const result = spawnSync('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error'], {
+  const flags = ['--no-audit', '--no-fund', '--loglevel=error', ...(runsScripts ? [] : ['--ignore-scripts'])]
+  const result = spawnSync('npm', ['ci', ...flags], {
     cwd,
     stdio: ['ignore', 'inherit', 'inherit'],
     // npm is a script on Windows, so it is started through a shell there.
