@@ -4,12 +4,13 @@
  */
 import { encodeKey } from '../src/core/key.js'
 import { Engine } from '../src/engine/engine.js'
+import { DELETED } from '../src/engine/flush.js'
 import { parseMemoryOptions } from '../src/options.js'
 import { openJournalStore } from '../src/testing/journal-store.js'
 import { ManualClock } from '../src/testing/manual-clock.js'
 import { seededRandom } from '../src/testing/random.js'
 import { SimulatedDisk } from '../src/testing/simulated-disk.js'
-import { DELETED, decode, encode } from '../src/values.js'
+import { decode, encode } from '../src/values.js'
 
 export const FOLDER = '/memory'
 const VALUE_BYTES_MAX = 64 * 1024

@@ -4,11 +4,11 @@
  * An intent is reported before the write is issued, and an acknowledgement before anything is done that depends on it.
  */
 import { AgentMemory } from '../src/index.js'
+import { reportLine } from '../src/io/report-line.js'
 import { seededRandom } from '../src/testing/random.js'
 import { History } from './history.js'
 import { type FoundReport, foundIn, type WriteReport } from './reported-history.js'
 import { BOUNDS, contentOf, MAX_LOSS } from './shape.js'
-import { reportLine } from './subjects/report-line.js'
 import { Workload } from './workload.js'
 
 export type Report = FoundReport | WriteReport

@@ -3,7 +3,7 @@ import { NEVER } from './codec/extras.js'
 import { WrongCallError } from './core/errors.js'
 import { afterPrefix, checkKeyLength, decodeSegments, type EncodedKey, encodeKey, type Key } from './core/key.js'
 import type { Engine } from './engine/engine.js'
-import type { EncodedWrite } from './engine/flush.js'
+import { DELETED, type EncodedWrite } from './engine/flush.js'
 import type { FoundValue } from './engine/read.js'
 import type { Write, WriteResult } from './engine/write.js'
 import {
@@ -17,7 +17,7 @@ import {
 } from './options.js'
 import type { Durability } from './policy/durability.js'
 import type { LossBudget } from './policy/loss-budget.js'
-import { DELETED, decode, encode } from './values.js'
+import { decode, encode } from './values.js'
 
 /** An entry as it was at one moment. */
 export interface MapEntry<V, K extends Key = Key> {

@@ -4,9 +4,6 @@ import { NEVER } from './codec/extras.js'
 import { decodeText, encodeText } from './codec/text.js'
 import type { EncodedWrite } from './engine/flush.js'
 
-/** A delete, as the engine takes it. */
-export const DELETED: EncodedWrite = { codec: 0, value: undefined, expiresAt: NEVER }
-
 // Decoding reads from this buffer. It stays, since msgpackr makes a view of every buffer that it reads from.
 let scratch = Buffer.allocUnsafeSlow(64 * 1024)
 const SCRATCH_KEPT_BYTES = 1 << 20

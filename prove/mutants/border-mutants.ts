@@ -63,7 +63,7 @@ export const BORDER_MUTANTS: Mutants = {
     breaks: 'I17',
     caughtBy: 'flip',
     args: ['--quick', '--of', 'folder'],
-    edits: [{ file: 'stores/level/level.js', find: 'await refuseDamagedLog(path);', replace: '' }],
+    edits: [{ file: 'stores/level/level.js', find: 'refuseDamaged(path, logs);', replace: '' }],
   },
   'value-not-kept': {
     what: '-0 comes back as 0',

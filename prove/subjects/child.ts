@@ -7,8 +7,8 @@
  * - `read`: opens, reports what is there, closes.
  */
 import { createInterface } from 'node:readline'
+import { reportLine } from '../../src/io/report-line.js'
 import { type Random, randomBelow, seededRandom } from '../../src/testing/random.js'
-import { reportLine } from './report-line.js'
 import type { OpenSubject, Subject } from './subject.js'
 import { numberOf, valueFor } from './values.js'
 

@@ -38,7 +38,7 @@ async function answer({ id, run }: WorkerRequest): Promise<void> {
     }
     store ??= await openLevelStore((workerData as { folder: string }).folder, {
       createIfMissing: false,
-      checkLog: false,
+      isSecondHandle: true,
     })
     const result = await runCheckpoint(nodeFileSystem, store, run)
     port.postMessage({ id, result } satisfies WorkerReply)

@@ -4,6 +4,7 @@
  * I1: a waiter of a frame is told only after the frame's sync has returned.
  * I2: a frame takes every accepted, unlogged write along, so a crash keeps a prefix of what was accepted.
  */
+import { NEVER } from '../codec/extras.js'
 import { invariant } from '../core/assert.js'
 import type { Lsn } from '../core/lsn.js'
 import type { Clock, Timer } from '../io/clock.js'
@@ -23,6 +24,8 @@ export interface EncodedWrite {
   /** In ms since 1970; 0 for never. */
   expiresAt: number
 }
+
+export const DELETED: EncodedWrite = { codec: 0, value: undefined, expiresAt: NEVER }
 
 /** A frame of the log with the entries that it took along. */
 export interface LoggedFrame {

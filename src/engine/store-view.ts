@@ -16,7 +16,7 @@ import type { DataStore, Mark, StoredEntry, StoreIdentity } from '../stores/data
 import { openLevelStore } from '../stores/level/level.js'
 
 const TABLE = /\.(ldb|sst)$/
-const NEEDED = /^(CURRENT|MANIFEST-\d+|\d+\.(log|ldb|sst))$/
+const NEEDED = /^(CURRENT|MANIFEST-\d+|\d+\.(log|log\.kept|ldb|sst))$/
 
 // Pages are counted in entries, and entries may be of any size: the next page is as long as the last one suggests.
 const PAGE_BYTES = 8 << 20

@@ -12,11 +12,12 @@ import type { Clock, Timer } from '../io/clock.js'
 import type { ExpiryClock } from '../io/expiry-clock.js'
 import { LossBudget } from '../policy/loss-budget.js'
 import type { StoredEntry } from '../stores/data-store.js'
+import { DELETED } from './flush.js'
 import type { StoreKeeper } from './store-keeper.js'
 import type { Writer } from './write.js'
 
 /** Between two walks over the store, in ms. */
-export const SWEEP_PAUSE_MS = 60_000
+const SWEEP_PAUSE_MS = 60_000
 // A page takes about a millisecond, so that a walk costs about 1 % of a core, and a million entries 7 minutes.
 const PAGE_ENTRIES = 256
 const PAGE_PAUSE_MS = 100
@@ -86,10 +87,9 @@ export class Sweeper {
     const expired = page.filter(entry => isExpired(this.#expiryOf(entry), now))
     // One that was written anew is refused; so is everything while no writes are taken. The next walk comes by again.
     await Promise.allSettled(
-      expired.map(({ key }) => {
-        const content = { codec: 0, value: undefined, expiresAt: 0 }
-        return writer.write([{ key, content, expected: null, budget: NO_LOSS }], 'write-ahead')
-      }),
+      expired.map(({ key }) =>
+        writer.write([{ key, content: DELETED, expected: null, budget: NO_LOSS }], 'write-ahead'),
+      ),
     )
   }
 

@@ -1,39 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { anyKey, anyValue } from '../../prove/any-value.js'
 import { CODEC_MSGPACK, decodeValue, encodeValue } from '../../src/codec/codec.js'
 import { AgentMemoryError, WrongCallError } from '../../src/core/errors.js'
 import { assertKept, LIMIT } from './round-trip.js'
-
-const text = fc.oneof(
-  fc.string({ unit: 'binary' }),
-  fc.array(fc.integer({ min: 0, max: 0xffff }), { maxLength: 90 }).map(units => String.fromCharCode(...units)),
-  fc
-    .array(fc.constantFrom(0x61, 0xe9, 0xfeff, 0xd83d, 0xdc69, 0x65e5, 0), { maxLength: 80 })
-    .map(units => String.fromCharCode(...units)),
-)
-const key = fc.oneof(
-  text,
-  fc.constantFrom('__proto__', '!', '__proto_', 'constructor', 'toJSON', '0', '10', 'length', 'then'),
-)
-const anything = fc.anything({
-  key,
-  values: [
-    text,
-    fc.double(),
-    fc.integer(),
-    fc.boolean(),
-    fc.bigInt(),
-    fc.constantFrom(null, undefined, -0, Number.NaN),
-    fc.date({ noInvalidDate: true }),
-  ],
-  withBigInt: true,
-  withMap: true,
-  withSet: true,
-  withNullPrototype: true,
-  withTypedArray: true,
-  maxDepth: 4,
-})
 
 function freeze(value: unknown): void {
   if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return
@@ -45,7 +16,7 @@ function freeze(value: unknown): void {
 
 test('any value is equal after a round trip, or refused, and the one given is not touched', () => {
   fc.assert(
-    fc.property(anything, value => {
+    fc.property(anyValue, value => {
       fc.pre(value !== undefined)
       freeze(value)
       assertKept(value)
@@ -55,7 +26,13 @@ test('any value is equal after a round trip, or refused, and the one given is no
 })
 
 test('odd things among the values are refused, and never changed', () => {
-  const odd = fc.anything({ key, withBoxedValues: true, withSparseArray: true, withObjectString: true, maxDepth: 3 })
+  const odd = fc.anything({
+    key: anyKey,
+    withBoxedValues: true,
+    withSparseArray: true,
+    withObjectString: true,
+    maxDepth: 3,
+  })
   fc.assert(
     fc.property(fc.array(odd), value => {
       try {
@@ -73,7 +50,7 @@ test('odd things among the values are refused, and never changed', () => {
 test('damaged bytes give a value or STORE_CORRUPT, and nothing else', () => {
   const damage = fc.array(fc.tuple(fc.nat(), fc.integer({ min: 0, max: 255 })), { minLength: 1, maxLength: 4 })
   fc.assert(
-    fc.property(anything, damage, fc.nat({ max: 3 }), (value, changes, cut) => {
+    fc.property(anyValue, damage, fc.nat({ max: 3 }), (value, changes, cut) => {
       fc.pre(value !== undefined)
       const encoded = Buffer.from(encodeValue(value, LIMIT))
       for (const [at, byte] of changes) encoded[at % encoded.length] = byte

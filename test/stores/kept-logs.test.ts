@@ -3,10 +3,11 @@ import { appendFile, copyFile, mkdtemp, readdir, readFile, rename, rm, writeFile
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import { openStoreView } from '../../src/engine/store-view.js'
 import type { DataStore } from '../../src/stores/data-store.js'
 import { KeptLogs } from '../../src/stores/level/kept-logs.js'
 import { openLevelStore } from '../../src/stores/level/level.js'
-import { batchesOf, lastBatchOf } from '../../src/stores/level/level-log.js'
+import { batchesOf, readLevelLogs } from '../../src/stores/level/level-log.js'
 import { encodeMark } from '../../src/stores/level/metadata.js'
 import { type BatchOperation, operationsOf } from '../../src/stores/level/write-batch.js'
 import { markAt } from './level-writer.js'
@@ -35,6 +36,10 @@ async function applyAt(store: DataStore, lsn: number): Promise<void> {
     { key: `only-${lsn}`, value },
   ]
   await store.apply(changes, markAt(lsn))
+}
+
+function keepAll(folder: string): Promise<KeptLogs> {
+  return readLevelLogs(folder).then(logs => KeptLogs.keep(folder, logs))
 }
 
 async function logOf(folder: string): Promise<string> {
@@ -73,12 +78,29 @@ test('the batches of a log of LevelDB are what was written, whatever lies across
       ['mmark', 20],
     ]),
   )
-  assert.deepEqual([...operationsOf(lastBatchOf(log)!)], batches.at(-1))
-  for (const cut of [1, 60, 200, 70_300]) {
+  for (const cut of [0, 1, 60, 200, 70_300, log.length]) {
     const torn = log.subarray(0, log.length - cut)
-    assert.deepEqual([...operationsOf(lastBatchOf(torn)!)], [...operationsOf([...batchesOf(torn)].at(-1)!)])
+    await writeFile(await logOf(folder), torn)
+    const [found] = await readLevelLogs(folder)
+    assert.equal(found!.damagedAt, undefined)
+    assert.deepEqual(found!.lastBatch, [...batchesOf(torn)].at(-1), `without the last ${cut} bytes`)
   }
-  assert.equal(lastBatchOf(Buffer.alloc(0)), undefined)
+})
+
+test('batches end where LevelDB stops to read, and do not go on behind it', async () => {
+  const folder = await storeWith(2)
+  const log = await readFile(await logOf(folder))
+  const second = log.indexOf('only-1') - 60
+  const all = [...batchesOf(log)].length
+  for (let at = second; at < second + 40; at++) {
+    const damaged = Buffer.from(log)
+    damaged[at]! ^= 2
+
+    const kept = [...batchesOf(damaged)]
+
+    assert.ok(kept.length < all)
+    assert.deepEqual(kept, [...batchesOf(log)].slice(0, kept.length))
+  }
 })
 
 test('an open leaves no second names behind', async () => {
@@ -145,7 +167,7 @@ test('a database whose mark is behind its log, or that says it has left somethin
     { lsn: 4, log: 'Ignoring error IO error: 000003.log', writes: 17 },
   ]) {
     const folder = await storeWith(4)
-    const kept = await KeptLogs.keep(folder)
+    const kept = await keepAll(folder)
     await writeFile(join(folder, 'LOG'), log)
     const open = database(lsn)
 
@@ -168,10 +190,41 @@ test('logs are written again in the order of their numbers', async () => {
   await appendFile(join(folder, 'LOG'), 'Ignoring error')
   const open = database(3)
 
-  await (await KeptLogs.keep(folder)).settle(open)
+  await (await keepAll(folder)).settle(open)
 
   const newest = open.written.filter(({ key }) => key.toString() === 'dnewest').map(({ value }) => String(value))
   assert.deepEqual(newest, ['1', '2', '1', '2', '3'])
+})
+
+test('a database that has lost its bookkeeping is not made anew while a log of it is kept', async () => {
+  const folder = await storeWith(2)
+  const log = await logOf(folder)
+  await rename(log, `${log}.kept`)
+  await writeFile(join(folder, 'CURRENT'), '')
+
+  await assert.rejects(openLevelStore(folder), { code: /^STORE_(CORRUPT|DOWN)$/ })
+
+  assert.ok((await readdir(folder)).some(name => name.endsWith('.kept')))
+})
+
+test('a look at a store whose open has crashed shows what the next open will have', async () => {
+  const folder = await storeWith(6)
+  const log = await logOf(folder)
+  const bytes = await readFile(log)
+  await copyFile(log, `${log}.kept`)
+  await writeFile(log, bytes.subarray(0, 32 * 1024))
+
+  const view = await openStoreView(folder)
+  const entries = []
+  for await (const page of view.pages()) entries.push(...page)
+
+  assert.equal(entries.length, 7)
+  assert.deepEqual(await view.mark(), markAt(6))
+  await view.close()
+  assert.ok(
+    (await readdir(folder)).some(name => name.endsWith('.kept')),
+    'it changes nothing',
+  )
 })
 
 test('a store that another thread of the process has open keeps nothing', async () => {

@@ -7,10 +7,12 @@
  */
 import { writeSync } from 'node:fs'
 import { AgentMemory, AgentMemoryError, type Durability } from '../../index.js'
+import { reportLine } from '../../io/report-line.js'
 import { contentOf, keyOf, type Mix, OPTIONS, type Report, type Value, valueFor } from './shape.js'
 
 const ALL: readonly Durability[] = ['write-back', 'write-ahead', 'write-through']
 const WRITERS_EACH = 2
+const report: (line: Report) => void = reportLine
 
 const [folder = '', number = '0', mix = 'all'] = process.argv.slice(2)
 const life = Number(number)
@@ -46,20 +48,5 @@ async function live(): Promise<void> {
       report({ serial, durability, reached })
       await new Promise(resolve => setImmediate(resolve))
     }
-  }
-}
-
-function report(line: Report): void {
-  const bytes = Buffer.from(`${JSON.stringify(line)}\n`)
-  for (let done = 0; done < bytes.length; ) done += writeSome(bytes, done)
-}
-
-function writeSome(bytes: Buffer, from: number): number {
-  try {
-    return writeSync(1, bytes, from)
-  } catch (error) {
-    // The pipe is full: the parent reads it.
-    if ((error as { code?: unknown }).code === 'EAGAIN') return 0
-    throw error
   }
 }

@@ -39,11 +39,11 @@ export async function clearStillborn(folder: string): Promise<boolean> {
   return true
 }
 
-/** A file in which LevelDB keeps content: a table, or a log that is not empty. */
+/** A file in which LevelDB keeps content: a table, or a log that is not empty, also one that was kept. */
 async function contentIn(folder: string, names: readonly string[]): Promise<string | undefined> {
   for (const name of names) {
     if (/^\d+\.(ldb|sst)$/.test(name)) return name
-    if (/^\d+\.log$/.test(name) && (await stat(join(folder, name))).size > 0) return name
+    if (/^\d+\.log(\.kept)?$/.test(name) && (await stat(join(folder, name))).size > 0) return name
   }
   return undefined
 }

@@ -13,11 +13,10 @@ import { copyFile, link, readdir, readFile, stat, unlink } from 'node:fs/promise
 import { join } from 'node:path'
 import { systemCode } from '../../core/errors.js'
 import { nodeFileSystem } from '../../io/node-file-system.js'
-import { batchesOf, lastBatchOf } from './level-log.js'
+import { batchesOf, byNumber, type LevelLog } from './level-log.js'
 import { decodeMark, IDENTITY_KEY, MARK_KEY } from './metadata.js'
 import { type BatchOperation, operationsOf } from './write-batch.js'
 
-const LOG = /^\d+\.log$/
 const KEPT_SUFFIX = '.kept'
 const KEPT = /^\d+\.log\.kept$/
 /** What LevelDB writes into its file LOG where it goes on without something that it could not read. */
@@ -35,28 +34,29 @@ export class KeptLogs {
   /** Kept by an open that has not come to its end. */
   readonly #isLeftOver: boolean
   readonly #names: string[]
+  readonly #lastBatch: Buffer | undefined
 
-  private constructor(folder: string, isLeftOver: boolean, names: string[]) {
+  private constructor(folder: string, isLeftOver: boolean, names: string[], lastBatch: Buffer | undefined) {
     this.#folder = folder
     this.#isLeftOver = isLeftOver
     this.#names = names
+    this.#lastBatch = lastBatch
   }
 
-  /** Gives each log a second name. The database must not be open. */
-  static async keep(folder: string): Promise<KeptLogs> {
+  /** Gives each log a second name. `logs` are those of the folder, whose database must not be open. */
+  static async keep(folder: string, logs: readonly LevelLog[]): Promise<KeptLogs> {
     const names = await readdir(folder)
     const leftOver = names.filter(name => KEPT.test(name))
     const kept = new Set(leftOver)
-    for (const name of names.filter(each => LOG.test(each))) {
+    for (const { file: name } of logs) {
       const path = join(folder, name)
       if (kept.has(name + KEPT_SUFFIX) || (await stat(path)).size === 0) continue
       await linkOrCopy(path, path + KEPT_SUFFIX)
       kept.add(name + KEPT_SUFFIX)
     }
     if (kept.size > leftOver.length) await nodeFileSystem.syncFolder(folder)
-    // By number: the order in which LevelDB wrote them.
-    const sorted = [...kept].sort((a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10))
-    return new KeptLogs(folder, leftOver.length > 0, sorted)
+    const lastBatch = logs.findLast(log => log.lastBatch !== undefined)?.lastBatch
+    return new KeptLogs(folder, leftOver.length > 0, [...kept].sort(byNumber), lastBatch)
   }
 
   /** Makes good what LevelDB has left out, and lets the logs go. The caller syncs the folder before it writes. */
@@ -78,9 +78,8 @@ export class KeptLogs {
   /** Each batch says the mark, or the identity: if the last one's are there, LevelDB has read on to the end. */
   async #isLeftOut(database: KeptDatabase): Promise<boolean> {
     if (LEFT_OUT.test(await textOf(join(this.#folder, 'LOG')))) return true
-    const last = lastBatchOf(await readFile(join(this.#folder, this.#names.at(-1)!)))
-    if (last === undefined) return false
-    for (const { key, value } of operationsOf(last)) {
+    if (this.#lastBatch === undefined) return false
+    for (const { key, value } of operationsOf(this.#lastBatch)) {
       if (!key.equals(MARK_KEY) && !key.equals(IDENTITY_KEY)) continue
       const found = await database.get(key)
       if (value === undefined || found === undefined || !found.equals(value)) return true

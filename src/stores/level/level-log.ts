@@ -17,6 +17,14 @@ const MIDDLE = 3
 const LAST = 4
 const MASK_DELTA = 0xa282ead8
 
+export interface LevelLog {
+  file: string
+  /** Where it is damaged, if it is. */
+  damagedAt: number | undefined
+  /** Its last whole batch, if it has one. */
+  lastBatch: Buffer | undefined
+}
+
 export interface LevelLogDamage {
   file: string
   offset: number
@@ -24,19 +32,55 @@ export interface LevelLogDamage {
 
 /** The first damaged place of each of LevelDB's logs in a folder. What a crash cut short at the end is none. */
 export async function findLevelLogDamage(folder: string): Promise<LevelLogDamage[]> {
-  const found: LevelLogDamage[] = []
-  for (const file of (await namesIn(folder)).filter(name => /^\d+\.log$/.test(name)).sort()) {
-    const offset = damagedAt(await readFile(join(folder, file)))
-    if (offset !== undefined) found.push({ file, offset })
+  const logs = await readLevelLogs(folder)
+  return logs.flatMap(({ file, damagedAt }) => (damagedAt === undefined ? [] : [{ file, offset: damagedAt }]))
+}
+
+/** LevelDB's logs in a folder, in the order in which they were written. */
+export async function readLevelLogs(folder: string): Promise<LevelLog[]> {
+  const files = (await namesIn(folder)).filter(name => /^\d+\.log$/.test(name))
+  const logs: LevelLog[] = []
+  for (const file of files.sort(byNumber)) {
+    const bytes = await readFile(join(folder, file))
+    const { damagedAt, starts } = walk(bytes)
+    logs.push({ file, damagedAt, lastBatch: lastOf(bytes, starts) })
   }
-  return found
+  return logs
+}
+
+/** Names that begin with a number, in its order: LevelDB's numbers have six digits, or more. */
+export function byNumber(a: string, b: string): number {
+  return Number.parseInt(a, 10) - Number.parseInt(b, 10)
 }
 
 /**
- * Where a log is damaged. Each batch is synced before the next one is written, so only a batch that starts behind a bad
- * place proves that the place was whole once; without one it is a torn tail.
+ * The batches of a log, in order: their bytes, as LevelDB wrote them; up to the first record that fails its check.
+ * LevelDB reads no further either, and what it has not applied for that reason must not come back without what stood
+ * before it.
  */
-function damagedAt(log: Buffer): number | undefined {
+export function* batchesOf(log: Buffer): Generator<Buffer> {
+  for (const start of walk(log).starts) {
+    const batch = batchAt(log, start)
+    if (batch !== undefined) yield batch
+  }
+}
+
+function lastOf(log: Buffer, starts: readonly number[]): Buffer | undefined {
+  // The last one may have been cut short, and only that one.
+  const last = starts.at(-1)
+  const before = starts.at(-2)
+  return (
+    (last === undefined ? undefined : batchAt(log, last)) ?? (before === undefined ? undefined : batchAt(log, before))
+  )
+}
+
+/**
+ * Where batches start, up to the first bad place; and that place, if the log is damaged there. Each batch is synced
+ * before the next one is written, so only a batch that starts behind a bad place proves that the place was whole once;
+ * without one it is a torn tail.
+ */
+function walk(log: Buffer): { damagedAt: number | undefined; starts: number[] } {
+  const starts: number[] = []
   let bad: number | undefined
   for (let at = 0; at < log.length; ) {
     const left = BLOCK_BYTES - (at % BLOCK_BYTES)
@@ -47,46 +91,13 @@ function damagedAt(log: Buffer): number | undefined {
       at += left
       continue
     }
-    if (bad !== undefined && (type === FULL || type === FIRST)) return bad
-    at += HEADER_BYTES + log.readUInt16LE(at + 4)
-  }
-  return undefined
-}
-
-/** The batches of a log up to its torn tail, in order: their bytes, as LevelDB wrote them. */
-export function* batchesOf(log: Buffer): Generator<Buffer> {
-  for (const start of startsOf(log)) {
-    const batch = batchAt(log, start)
-    if (batch === undefined) return
-    yield batch
-  }
-}
-
-/** The last of them; `undefined` if there is none. */
-export function lastBatchOf(log: Buffer): Buffer | undefined {
-  for (const start of [...startsOf(log)].reverse()) {
-    const batch = batchAt(log, start)
-    if (batch !== undefined) return batch
-  }
-  return undefined
-}
-
-/**
- * Where batches start, up to the first record that fails its check: LevelDB reads no further either, and what it has not
- * applied for that reason must not come back without what stood before it.
- */
-function* startsOf(log: Buffer): Generator<number> {
-  for (let at = 0; at < log.length; ) {
-    const left = BLOCK_BYTES - (at % BLOCK_BYTES)
-    if (left < HEADER_BYTES) {
-      at += left
-      continue
+    if (type === FULL || type === FIRST) {
+      if (bad !== undefined) return { damagedAt: bad, starts }
+      starts.push(at)
     }
-    const type = typeAt(log, at, left)
-    if (type === undefined) return
-    if (type === FULL || type === FIRST) yield at
     at += HEADER_BYTES + log.readUInt16LE(at + 4)
   }
+  return { damagedAt: undefined, starts }
 }
 
 function batchAt(log: Buffer, start: number): Buffer | undefined {

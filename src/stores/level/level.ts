@@ -33,7 +33,7 @@ import type { Change, DataStore, Mark, Page, StoreCapabilities, StoredEntry, Sto
 import { clearStillborn, keepToOwner, prepareFolder } from './folder.js'
 import { KeptLogs } from './kept-logs.js'
 import { isLocked, levelError } from './level-errors.js'
-import { findLevelLogDamage } from './level-log.js'
+import { type LevelLog, readLevelLogs } from './level-log.js'
 import { decodeIdentity, decodeMark, encodeIdentity, encodeMark, IDENTITY_KEY, MARK_KEY } from './metadata.js'
 import type { BatchOperation } from './write-batch.js'
 
@@ -58,12 +58,17 @@ export interface LevelStoreOptions {
    */
   createIfMissing?: boolean
   /**
-   * Refuse a database whose own log is damaged. Not for a second thread: the log is being written then, and the thread
-   * that opened it first has checked it.
+   * Refuse a database whose own log is damaged.
    *
    * @defaultValue true
    */
   checkLog?: boolean
+  /**
+   * Another thread of the process has it open, has looked at its log, and writes it.
+   *
+   * @defaultValue false
+   */
+  isSecondHandle?: boolean
 }
 
 type Database = ClassicLevel<Buffer, Buffer>
@@ -94,9 +99,10 @@ export async function openLevelStore(folder: string, options: LevelStoreOptions 
     const path = await realpath(folder)
     claim(path)
     try {
-      if (options.checkLog === false) return await open(path, createIfMissing, options, undefined)
-      await refuseDamagedLog(path)
-      return await open(path, createIfMissing, options, await KeptLogs.keep(path))
+      if (options.isSecondHandle) return await open(path, createIfMissing, options, undefined)
+      const logs = await readLevelLogs(path)
+      if (options.checkLog !== false) refuseDamaged(path, logs)
+      return await open(path, createIfMissing, options, await KeptLogs.keep(path, logs))
     } catch (error) {
       openHere.delete(path)
       throw error
@@ -107,11 +113,11 @@ export async function openLevelStore(folder: string, options: LevelStoreOptions 
 }
 
 /** LevelDB would drop a damaged record of its own log without a word, and keep the mark that says it is there. */
-async function refuseDamagedLog(path: string): Promise<void> {
-  const [damage] = await findLevelLogDamage(path)
-  if (damage === undefined) return
+function refuseDamaged(path: string, logs: readonly LevelLog[]): void {
+  const damaged = logs.find(({ damagedAt }) => damagedAt !== undefined)
+  if (damaged === undefined) return
   throw new AgentMemoryError('STORE_CORRUPT', {
-    message: `LevelDB's log ${damage.file} in ${path} is damaged at byte ${damage.offset}`,
+    message: `LevelDB's log ${damaged.file} in ${path} is damaged at byte ${damaged.damagedAt}`,
     next: 'Restore the folder from a backup, or run "npx holdfast repair" to save what is intact into a copy',
   })
 }
