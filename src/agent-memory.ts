@@ -51,7 +51,11 @@ class Scope implements MemoryScope {
 
   map<V = unknown, K extends Key = Key>(name: string, options?: MapOptions<K>): MemoryMap<V, K> {
     this.#check()
-    const core = mapCore(this.#handle.shared, name, options)
+    return this.#mapAt<V, K>(parseName(name), name, options)
+  }
+
+  #mapAt<V, K extends Key>(prefix: EncodedKey, name: string, options: MapOptions<K> | undefined): MemoryMap<V, K> {
+    const core = mapCore(this.#handle.shared, prefix, name, options)
     return new MemoryMap<V, K>(name, core, this.#prefix, () => this.#check())
   }
 
@@ -187,9 +191,13 @@ function checkHandle(handle: Handle): void {
   if (handle.isClosed) throw closedError()
 }
 
-function mapCore<K extends Key>(shared: SharedEngine, name: string, options: MapOptions<K> | undefined): MapCore {
-  const prefix = parseName(name)
-  const found = shared.maps.get(name)
+function mapCore<K extends Key>(
+  shared: SharedEngine,
+  prefix: EncodedKey,
+  name: string,
+  options: MapOptions<K> | undefined,
+): MapCore {
+  const found = shared.maps.get(prefix)
   if (found !== undefined && options === undefined) return found
   const config = parseMapOptions(options ?? {}, shared.config)
   if (found !== undefined) {
@@ -207,7 +215,7 @@ function mapCore<K extends Key>(shared: SharedEngine, name: string, options: Map
     budget: config.maxLoss === undefined ? shared.budget : engine.addBudget(config.maxLoss),
     valueBytesMax: shared.config.engine.frameBytesMax - VALUE_RESERVE_BYTES,
   }
-  shared.maps.set(name, core)
+  shared.maps.set(prefix, core)
   return core
 }
 

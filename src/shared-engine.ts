@@ -5,6 +5,7 @@
 import { realpathSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { WrongCallError } from './core/errors.js'
+import type { EncodedKey } from './core/key.js'
 import { type CloseReport, Engine } from './engine/engine.js'
 import { closedError, withDeadline } from './engine/failures.js'
 import { nodeFileSystem } from './io/node-file-system.js'
@@ -17,7 +18,8 @@ export interface SharedEngine {
   config: MemoryConfig
   /** The loss bound of all maps that declare none. */
   budget: LossBudget
-  maps: Map<string, MapCore>
+  /** By what leads the keys of each. */
+  maps: Map<EncodedKey, MapCore>
   /** How many memories of this process use it. */
   handles: number
   /** Under what it is registered; `undefined` if it is not shared. */
