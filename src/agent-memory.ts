@@ -1,34 +1,32 @@
 /** The memory of an agent: what a program opens, asks and closes. */
 import { WrongCallError } from './core/errors.js'
-import { type EncodedKey, encodeSegments, type Key } from './core/key.js'
+import { type EncodedKey, encodeKey, encodeSegments, type Key } from './core/key.js'
 import type { CloseReport } from './engine/engine.js'
 import type { MemoryEvents } from './engine/events.js'
 import { closedError } from './engine/failures.js'
 import type { MemoryStatus } from './engine/inspection.js'
 import type { WriteResult } from './engine/write.js'
 import { type MapCore, MemoryMap, VALUE_RESERVE_BYTES } from './memory-map.js'
+import { checkObject, integer, parseDataClass, parseName } from './option-checks.js'
 import {
   type AgentMemoryOptions,
-  checkObject,
-  integer,
+  type BatchOptions,
+  type MapConfig,
   type MapOptions,
+  parseBatchOptions,
   parseMapOptions,
   parseMemoryOptions,
-  parseName,
-  parseWriteOptions,
-  type WriteOptions,
 } from './options.js'
+import type { DataClass } from './policy/data-class.js'
+import type { DurabilityDecision } from './policy/map-policy.js'
 import { closeShared, openShared, type SharedEngine } from './shared-engine.js'
 import { WriteBatch } from './write-batch.js'
 
 const CLOSE_DEADLINE_MS = 30_000
 
-/** Options of a batch. */
-export type BatchOptions = Pick<WriteOptions, 'durability'>
-
 /** A part of a memory: its maps, with some segments before every key. A memory itself is the whole. */
 export interface MemoryScope {
-  map<V = unknown, K extends Key = Key>(name: string, options?: MapOptions<K>): MemoryMap<V, K>
+  map<V = unknown, K extends Key = Key>(name: string, options?: MapOptions): MemoryMap<V, K>
   batch(fn: (batch: WriteBatch) => void, options?: BatchOptions): Promise<WriteResult>
   scope(...segments: string[]): MemoryScope
 }
@@ -49,12 +47,12 @@ class Scope implements MemoryScope {
     this.#prefix = prefix
   }
 
-  map<V = unknown, K extends Key = Key>(name: string, options?: MapOptions<K>): MemoryMap<V, K> {
+  map<V = unknown, K extends Key = Key>(name: string, options?: MapOptions): MemoryMap<V, K> {
     this.#check()
     return this.#mapAt<V, K>(parseName(name), name, options)
   }
 
-  #mapAt<V, K extends Key>(prefix: EncodedKey, name: string, options: MapOptions<K> | undefined): MemoryMap<V, K> {
+  #mapAt<V, K extends Key>(prefix: EncodedKey, name: string, options: MapOptions | undefined): MemoryMap<V, K> {
     const core = mapCore(this.#handle.shared, prefix, name, options)
     return new MemoryMap<V, K>(name, core, this.#prefix, () => this.#check())
   }
@@ -62,12 +60,12 @@ class Scope implements MemoryScope {
   async batch(fn: (batch: WriteBatch) => void, options: BatchOptions = {}): Promise<WriteResult> {
     this.#check()
     const { engine, config } = this.#handle.shared
-    const { durability } = parseWriteOptions(options)
+    const said = parseBatchOptions(options)
     const batch = new WriteBatch(engine)
     const returned: unknown = fn(batch)
-    const finished = batch.finish()
+    const { writes, durability } = batch.finish(said)
     if (returned instanceof Promise) throw asynchronousBatch(returned)
-    return engine.writer.write(finished.writes, durability ?? finished.durability ?? config.durability)
+    return engine.writer.write(writes, durability ?? config.durability)
   }
 
   scope(...segments: string[]): MemoryScope {
@@ -118,7 +116,7 @@ export class AgentMemory implements MemoryScope, AsyncDisposable {
    * A map of the memory. Maps of one name are one map; giving other options than it was first given throws
    * OPTIONS_DIFFER, leaving them out takes it as it is.
    */
-  map<V = unknown, K extends Key = Key>(name: string, options?: MapOptions<K>): MemoryMap<V, K> {
+  map<V = unknown, K extends Key = Key>(name: string, options?: MapOptions): MemoryMap<V, K> {
     return this.#root.map<V, K>(name, options)
   }
 
@@ -130,6 +128,22 @@ export class AgentMemory implements MemoryScope, AsyncDisposable {
   /** The same maps, with these segments before every key: `scope('acme')` never shows what is in `acme-corp`. */
   scope(...segments: string[]): MemoryScope {
     return this.#root.scope(...segments)
+  }
+
+  /**
+   * How durable a write of a key would be that does not say it itself, and why. A map that has not been asked for yet
+   * is taken as one without options of its own. The key is what the map is given: without the segments of a scope.
+   */
+  durabilityFor<V, K extends Key>(
+    map: string | MemoryMap<V, K>,
+    key: Key,
+    options: { dataClass?: DataClass } = {},
+  ): DurabilityDecision {
+    checkObject(options, 'durabilityFor', ['dataClass'])
+    const { shared } = this.#handle
+    const name = map instanceof MemoryMap ? map.name : map
+    const known = shared.maps.get(parseName(name))?.config ?? parseMapOptions(name, {}, shared.config)
+    return known.policy.decide(encodeKey(key), parseDataClass(options.dataClass))
   }
 
   /** Resolves once everything accepted so far is in the log, on stable storage. Returns its last LSN. */
@@ -191,32 +205,31 @@ function checkHandle(handle: Handle): void {
   if (handle.isClosed) throw closedError()
 }
 
-function mapCore<K extends Key>(
-  shared: SharedEngine,
-  prefix: EncodedKey,
-  name: string,
-  options: MapOptions<K> | undefined,
-): MapCore {
+function mapCore(shared: SharedEngine, prefix: EncodedKey, name: string, options: MapOptions | undefined): MapCore {
   const found = shared.maps.get(prefix)
   if (found !== undefined && options === undefined) return found
-  const config = parseMapOptions(options ?? {}, shared.config)
-  if (found !== undefined) {
-    if (found.config.fingerprint === config.fingerprint) return found
-    throw new WrongCallError('OPTIONS_DIFFER', {
-      message: `The map "${name}" was opened before with other options`,
-      next: 'Open it with the same options, or leave them out to take it as it is',
-    })
+  const config = parseMapOptions(name, options ?? {}, shared.config)
+  if (found === undefined) {
+    const core = newCore(shared, prefix, config)
+    shared.maps.set(prefix, core)
+    return core
   }
-  const { engine } = shared
-  const core: MapCore = {
-    engine,
-    prefix,
-    config,
-    budget: config.maxLoss === undefined ? shared.budget : engine.addBudget(config.maxLoss),
-    valueBytesMax: shared.config.engine.frameBytesMax - VALUE_RESERVE_BYTES,
-  }
-  shared.maps.set(prefix, core)
-  return core
+  if (found.config.fingerprint !== config.fingerprint) throw mapOptionsDiffer(name)
+  return found
+}
+
+function newCore({ engine, ...shared }: SharedEngine, prefix: EncodedKey, config: MapConfig): MapCore {
+  const { maxLoss } = config
+  const budget = maxLoss === undefined ? shared.budget : engine.addBudget(maxLoss)
+  const valueBytesMax = shared.config.engine.frameBytesMax - VALUE_RESERVE_BYTES
+  return { engine, prefix, config, budget, valueBytesMax }
+}
+
+function mapOptionsDiffer(name: string): WrongCallError {
+  return new WrongCallError('OPTIONS_DIFFER', {
+    message: `The map "${name}" was opened before with other options`,
+    next: 'Open it with the same options, or leave them out to take it as it is',
+  })
 }
 
 function asynchronousBatch(returned: Promise<unknown>): WrongCallError {

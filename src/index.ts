@@ -1,5 +1,5 @@
 /** Holdfast: keeps what an AI agent must remember, each write as durable as it says. */
-export { AgentMemory, type BatchOptions, type MemoryScope } from './agent-memory.js'
+export { AgentMemory, type MemoryScope } from './agent-memory.js'
 export {
   AgentMemoryError,
   type ErrorCode,
@@ -24,9 +24,13 @@ export type {
   UpdateOptions,
   UpdateResult,
 } from './memory-map.js'
-export type { AgentMemoryOptions, DeleteOptions, MapOptions, WriteOptions } from './options.js'
+export type { AgentMemoryOptions, BatchOptions, DeleteOptions, MapOptions, WriteOptions } from './options.js'
+export { chooseDurability, type DataClass, type KnownDataClass } from './policy/data-class.js'
 export type { Durability, Milestone } from './policy/durability.js'
+export { anySegment, type KeyPattern } from './policy/key-pattern.js'
 export type { AtRisk, MaxLoss } from './policy/loss-budget.js'
+export type { DurabilityDecision } from './policy/map-policy.js'
+export type { DurabilityRule, MapRule } from './policy/rules.js'
 export type {
   Change,
   DataStore,
@@ -36,4 +40,4 @@ export type {
   StoredEntry,
   StoreIdentity,
 } from './stores/data-store.js'
-export type { BatchDeleteOptions, BatchWriteOptions, WriteBatch } from './write-batch.js'
+export type { WriteBatch } from './write-batch.js'

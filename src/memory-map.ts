@@ -1,21 +1,20 @@
 /** A map of a memory: keys to values, in the order of the keys. */
 import { NEVER } from './codec/extras.js'
 import { WrongCallError } from './core/errors.js'
-import { afterPrefix, checkKeyLength, decodeSegments, type EncodedKey, encodeKey, type Key } from './core/key.js'
+import { afterPrefix, checkKeyLength, decodeKey, type EncodedKey, encodeKey, type Key } from './core/key.js'
 import type { Engine } from './engine/engine.js'
 import { DELETED, type EncodedWrite } from './engine/flush.js'
 import type { FoundValue } from './engine/read.js'
 import type { Write, WriteResult } from './engine/write.js'
+import { checkObject, integer } from './option-checks.js'
 import {
-  checkObject,
   type DeleteOptions,
-  integer,
   type MapConfig,
   parseDeleteOptions,
   parseWriteOptions,
   type WriteOptions,
 } from './options.js'
-import type { Durability } from './policy/durability.js'
+import { type Durability, strongest } from './policy/durability.js'
 import type { LossBudget } from './policy/loss-budget.js'
 import { decode, encode } from './values.js'
 
@@ -70,6 +69,9 @@ export interface MapCore {
   budget: LossBudget
   valueBytesMax: number
 }
+
+/** What says how durable a write is: the one or the other, or neither. */
+type Saying = Pick<WriteOptions, 'durability' | 'dataClass'>
 
 const RANGE_KEYS = ['prefix', 'gt', 'gte', 'lt', 'lte', 'reverse', 'limit', 'pageSize']
 
@@ -142,7 +144,7 @@ export class MemoryMap<V = unknown, K extends Key = Key> {
         return this.#writeWith(encodedKey, encode(value, valueBytesMax, this.#expiresAt(ttlMs)), options)
       }
       const content = encode(value, valueBytesMax, this.#expiresAt(undefined))
-      return engine.writer.writeOne(encodedKey, content, this.#durabilityOf(encodedKey), budget)
+      return engine.writer.writeOne(encodedKey, content, this.durabilityOf(encodedKey), budget)
     } catch (error) {
       return Promise.reject(error)
     }
@@ -151,10 +153,10 @@ export class MemoryMap<V = unknown, K extends Key = Key> {
   /** Writes many values as one batch: all of them or none. */
   async setMany(entries: Iterable<readonly [K, V]>, options: WriteOptions = {}): Promise<WriteResult> {
     this.#check()
-    const { durability, expected, ttlMs } = parseWriteOptions(options)
-    const writes = Array.from(entries, ([key, value]) => this.toWrite(key, value, { expected, ttlMs }))
-    const { engine } = this.#core
-    return engine.writer.write(writes, durability ?? this.strongestOf(writes))
+    parseWriteOptions(options)
+    const writes = Array.from(entries, ([key, value]) => this.toWrite(key, value, options))
+    const durability = strongest(writes.map(write => this.durabilityOf(write.key, options)))
+    return this.#core.engine.writer.write(writes, durability ?? 'write-back')
   }
 
   /** Removes a key. Removing one that is absent is no error. */
@@ -175,9 +177,9 @@ export class MemoryMap<V = unknown, K extends Key = Key> {
   async update(key: K, fn: (value: V) => V, options: UpdateOptions<V> = {}): Promise<UpdateResult<V>> {
     this.#check()
     checkFunction(fn)
-    checkObject(options, 'update', ['durability', 'expected', 'ttlMs', 'initial'])
+    checkObject(options, 'update', ['durability', 'dataClass', 'expected', 'ttlMs', 'initial'])
     const { initial, ...writeOptions } = options
-    const { durability, expected, ttlMs } = parseWriteOptions(writeOptions)
+    const { expected, ttlMs } = parseWriteOptions(writeOptions)
     const { engine, budget, valueBytesMax } = this.#core
     const encodedKey = this.#encode(key)
     let value: V | undefined
@@ -191,7 +193,7 @@ export class MemoryMap<V = unknown, K extends Key = Key> {
       return encode(value, valueBytesMax, keepsExpiry ? found.expiresAt : this.#expiresAt(ttlMs))
     }
     const write = { key: encodedKey, content, expected, budget }
-    const result = await engine.writer.write([write], durability ?? this.#durabilityOf(encodedKey))
+    const result = await engine.writer.write([write], this.durabilityOf(encodedKey, options))
     return { lsn: result.lsn, reached: result.reached, durable: () => result.durable(), value: value as V }
   }
 
@@ -232,18 +234,20 @@ export class MemoryMap<V = unknown, K extends Key = Key> {
     return this.#core.engine
   }
 
-  /** @internal The strongest durability that the map's rules give some writes. */
-  strongestOf(writes: readonly Write[]): Durability {
-    const order: Durability[] = ['write-through', 'write-ahead']
-    return order.find(each => writes.some(write => this.#durabilityOf(write.key) === each)) ?? 'write-back'
+  /** @internal How durable a write of an encoded key is. Rules speak of the key as the caller sees it. */
+  durabilityOf(encoded: EncodedKey, said?: Saying): Durability {
+    if (said?.durability !== undefined) return said.durability
+    const { policy, durability } = this.#core.config
+    if (policy.isConstant && said?.dataClass === undefined) return durability
+    return policy.durabilityOf(encoded.slice(this.#prefix.length), said?.dataClass)
   }
 
   #writeWith(key: EncodedKey, content: EncodedWrite, options: DeleteOptions): Promise<WriteResult> {
     const { engine, budget } = this.#core
-    const { durability, expected } = options
-    const row = durability ?? this.#durabilityOf(key)
-    if (expected === undefined) return engine.writer.writeOne(key, content, row, budget)
-    return engine.writer.write([{ key, content, expected, budget }], row)
+    const { expected } = options
+    const durability = this.durabilityOf(key, options)
+    if (expected === undefined) return engine.writer.writeOne(key, content, durability, budget)
+    return engine.writer.write([{ key, content, expected, budget }], durability)
   }
 
   async #find(key: K, options?: ReadOptions): Promise<FoundValue | undefined> {
@@ -251,23 +255,16 @@ export class MemoryMap<V = unknown, K extends Key = Key> {
     const encoded = this.#encode(key)
     const { engine } = this.#core
     const state = engine.reader.held(encoded) ?? (await engine.reader.state(encoded))
-    if (options !== undefined) {
-      checkObject(options, 'a read', ['durable'])
-      if (options.durable === true) await engine.writer.reach(state.lsn, 'log')
-    }
+    checkRead(options)
+    if (options?.durable === true) await engine.writer.reach(state.lsn, 'log')
     return state.found
   }
 
   /** In ms since 1970; 0 for never. */
   #expiresAt(ttlMs: number | null | undefined): number {
-    const ttl = ttlMs === undefined ? this.#core.config.ttlMs : ttlMs
-    return ttl === undefined || ttl === null ? NEVER : this.#core.engine.expiresAt(ttl)
-  }
-
-  /** Rules speak of the key as the caller sees it: without the map's name and the scope. */
-  #durabilityOf(encoded: EncodedKey): Durability {
-    const { rules, durability } = this.#core.config
-    return rules.isEmpty ? durability : (rules.durabilityOf(encoded.slice(this.#prefix.length)) ?? durability)
+    const { config, engine } = this.#core
+    const ttl = ttlMs === undefined ? config.ttlMs : ttlMs
+    return ttl === undefined || ttl === null ? NEVER : engine.expiresAt(ttl)
   }
 
   #encode(key: K): EncodedKey {
@@ -277,8 +274,7 @@ export class MemoryMap<V = unknown, K extends Key = Key> {
   }
 
   #decode(encoded: EncodedKey): K {
-    const segments = decodeSegments(encoded.slice(this.#prefix.length))
-    return (segments.length === 1 ? segments[0] : segments) as K
+    return decodeKey(encoded.slice(this.#prefix.length)) as K
   }
 
   #range(options: RangeOptions<K>): {
@@ -315,6 +311,10 @@ function later(a: EncodedKey, b: EncodedKey): EncodedKey {
 
 function earlier(a: EncodedKey, b: EncodedKey): EncodedKey {
   return a < b ? a : b
+}
+
+function checkRead(options: ReadOptions | undefined): void {
+  if (options !== undefined) checkObject(options, 'a read', ['durable'])
 }
 
 function checkFunction(fn: unknown): void {

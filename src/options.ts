@@ -1,14 +1,17 @@
 /** Options, checked once, here: what the engine gets has no field missing and none that is wrong. */
 import { resolve } from 'node:path'
 import { WrongCallError } from './core/errors.js'
-import { encodeKey, encodeSegment, type Key } from './core/key.js'
 import type { EngineConfig, StoreOpener } from './engine/config.js'
 import { type Clock, systemClock } from './io/clock.js'
 import type { FileSystem } from './io/file-system.js'
 import { nodeFileSystem } from './io/node-file-system.js'
-import { DURABILITIES, type Durability } from './policy/durability.js'
-import { KeyRules } from './policy/key-rules.js'
+import { badOption, checkObject, integer, parseDataClass, parseDurability, parseTtl } from './option-checks.js'
+import type { DataClass } from './policy/data-class.js'
+import type { Durability } from './policy/durability.js'
 import type { MaxLoss } from './policy/loss-budget.js'
+import { MapPolicy } from './policy/map-policy.js'
+import { type DurabilityRule, identityOf, type MapRule, type Rule } from './policy/rules.js'
+import { parseRules } from './rule-options.js'
 import { storeOpener } from './store-opener.js'
 
 /** Options of {@link AgentMemory.open}. All of them have safe defaults. */
@@ -19,6 +22,20 @@ export interface AgentMemoryOptions {
    * @defaultValue 'write-ahead'
    */
   durability?: Durability
+  /**
+   * Durabilities for maps, for keys that start with some segments, and for data classes, over all maps. The most
+   * specific counts; a map's own rules come before them. Two that contradict each other throw INVALID_OPTION.
+   *
+   * @example
+   * ```ts
+   * rules: [
+   *   { map: 'orders', prefix: [anySegment, 'payments'], durability: 'write-through' },
+   *   { dataClass: 'debug_trace', durability: 'write-back' },
+   * ]
+   * ```
+   * @see docs/durability.md, "Which durability counts"
+   */
+  rules?: readonly DurabilityRule[]
   /**
    * What a crash may lose of write-back, over all maps that declare no bound of their own. Enforced: a write that would
    * exceed it is acknowledged as write-ahead.
@@ -98,9 +115,11 @@ export interface AgentMemoryOptions {
 }
 
 /** Options of {@link AgentMemory.map}. */
-export interface MapOptions<K extends Key = Key> {
+export interface MapOptions {
   /** How durable the map's writes are if they do not say otherwise. @defaultValue that of the memory */
   durability?: Durability
+  /** The same by a data class, in place of `durability`: what it means is said by rules, else by `chooseDurability`. */
+  dataClass?: DataClass
   /** A loss bound of the map's own; what it leaves out is taken from the memory's bound. */
   maxLoss?: Partial<MaxLoss>
   /**
@@ -110,13 +129,18 @@ export interface MapOptions<K extends Key = Key> {
    * @see docs/durability.md, "Expiry"
    */
   ttlMs?: number
-  /** Durabilities for keys that start with whole segments; the longest that fits counts, before `durability`. */
-  rules?: readonly { prefix: K | Key; durability: Durability }[]
+  /**
+   * Durabilities for keys that start with some whole segments, and for data classes. The most specific counts, before
+   * `durability`.
+   */
+  rules?: readonly MapRule[]
 }
 
 /** Options of a single write. */
 export interface WriteOptions {
   durability?: Durability
+  /** How durable the write is, by a data class, in place of `durability`. */
+  dataClass?: DataClass
   /** The version that the key must have now, as `getEntry` gives it; `null` if it must be absent. */
   expected?: number | null
   /**
@@ -130,19 +154,25 @@ export interface WriteOptions {
 /** Options of a delete. */
 export type DeleteOptions = Omit<WriteOptions, 'ttlMs'>
 
+/** Options of a batch: how durable all of it is. @defaultValue as the strongest of its writes */
+export type BatchOptions = Pick<WriteOptions, 'durability' | 'dataClass'>
+
 export interface MemoryConfig {
   engine: EngineConfig
   durability: Durability
+  /** Sorted, the most specific first. */
+  rules: readonly Rule[]
   maxLoss: MaxLoss
 }
 
 export interface MapConfig {
+  policy: MapPolicy
+  /** What the policy says by default: for maps all of whose keys are alike, of each write that names no data class. */
   durability: Durability
   /** `undefined`: counted in the memory's bound. */
   maxLoss: MaxLoss | undefined
   /** `undefined`: for ever. */
   ttlMs: number | undefined
-  rules: KeyRules
   /** Two maps of one name must have been given equal options. */
   fingerprint: string
 }
@@ -154,6 +184,7 @@ const SEGMENT_BYTES_MIN = 4 * MIB
 
 const MEMORY_KEYS = [
   'durability',
+  'rules',
   'maxLoss',
   'store',
   'onLogLost',
@@ -168,6 +199,7 @@ const MEMORY_KEYS = [
   'fileSystem',
   'clock',
 ] as const
+const MAP_KEYS = ['durability', 'dataClass', 'maxLoss', 'ttlMs', 'rules'] as const
 
 /** Checks the arguments of `AgentMemory.open`. Throws a `WrongCallError`. */
 export function parseMemoryOptions(location: unknown, options: AgentMemoryOptions = {}): MemoryConfig {
@@ -197,32 +229,43 @@ export function parseMemoryOptions(location: unknown, options: AgentMemoryOption
   return {
     engine,
     durability: parseDurability(options.durability) ?? 'write-ahead',
+    rules: parseRules(options.rules ?? [], 'memory'),
     maxLoss: parseMaxLoss(options.maxLoss, DEFAULT_MAX_LOSS, frameBytesMax),
   }
 }
 
 /** Checks the arguments of `memory.map`. */
-export function parseMapOptions(options: MapOptions, memory: MemoryConfig): MapConfig {
-  checkObject(options, 'map', ['durability', 'maxLoss', 'ttlMs', 'rules'])
-  const durability = parseDurability(options.durability) ?? memory.durability
+export function parseMapOptions(map: string, options: MapOptions, memory: MemoryConfig): MapConfig {
+  checkObject(options, 'map', MAP_KEYS)
+  const durability = parseDurability(options.durability)
+  const dataClass = parseDataClass(options.dataClass, durability)
   const { frameBytesMax } = memory.engine
   const maxLoss = options.maxLoss && parseMaxLoss(options.maxLoss, memory.maxLoss, frameBytesMax)
-  const ttlMs = options.ttlMs === undefined ? undefined : parseTtl(options.ttlMs)
-  const rules = parseRules(options.rules ?? [])
-  const fingerprint = JSON.stringify([durability, maxLoss, ttlMs, rules])
-  return { durability, maxLoss, ttlMs, rules: new KeyRules(rules), fingerprint }
+  const ttlMs = options.ttlMs === undefined ? undefined : parseTtl(options.ttlMs, 'ttlMs')
+  const mapRules = parseRules(options.rules ?? [], 'map')
+  const memoryRules = memory.rules
+  const memoryDurability = memory.durability
+  const policy = new MapPolicy({ map, durability, dataClass, mapRules, memoryRules, memoryDurability })
+  const fingerprint = JSON.stringify([policy.byDefault.durability, dataClass, maxLoss, ttlMs, identityOf(mapRules)])
+  return { policy, durability: policy.byDefault.durability, maxLoss, ttlMs, fingerprint }
 }
 
 /** Checks the options of a write. */
 export function parseWriteOptions(options: WriteOptions): WriteOptions {
-  checkObject(options, 'a write', ['durability', 'expected', 'ttlMs'])
-  if (options.ttlMs !== undefined && options.ttlMs !== null) parseTtl(options.ttlMs)
+  checkObject(options, 'a write', ['durability', 'dataClass', 'expected', 'ttlMs'])
+  if (options.ttlMs !== undefined && options.ttlMs !== null) parseTtl(options.ttlMs, 'ttlMs')
+  return parseConditions(options)
+}
+
+/** Checks the options of a batch. */
+export function parseBatchOptions(options: BatchOptions): BatchOptions {
+  checkObject(options, 'a batch', ['durability', 'dataClass'])
   return parseConditions(options)
 }
 
 /** Checks the options of a delete. */
 export function parseDeleteOptions(options: DeleteOptions): DeleteOptions {
-  checkObject(options, 'a delete', ['durability', 'expected'])
+  checkObject(options, 'a delete', ['durability', 'dataClass', 'expected'])
   return parseConditions(options)
 }
 
@@ -231,55 +274,8 @@ function parseConditions<Options extends DeleteOptions>(options: Options): Optio
   if (expected !== undefined && expected !== null && !Number.isSafeInteger(expected)) {
     throw badOption('expected', expected, 'a version that getEntry has given, or null for an absent key')
   }
-  parseDurability(options.durability)
+  parseDataClass(options.dataClass, parseDurability(options.durability))
   return options
-}
-
-// A thousand years: further away a sum of moments would not be exact, and nobody can mean it.
-const TTL_MS_MAX = 1000 * 365 * 86_400_000
-
-function parseTtl(ttlMs: unknown): number {
-  return integer(ttlMs as number, 'ttlMs', 0, 1, TTL_MS_MAX)
-}
-
-/** The name of a map, encoded. */
-export function parseName(name: unknown): string {
-  if (typeof name === 'string' && name !== '' && name.isWellFormed()) return encodeSegment(name)
-  throw new WrongCallError('INVALID_NAME', {
-    message: `The name of a map is ${name === '' ? 'empty' : `not a well-formed string (${typeof name})`}`,
-    next: "Give it a name, for example memory.map('runs')",
-  })
-}
-
-/** Throws UNKNOWN_OPTION for a field that `what` does not know, naming those that it does. */
-export function checkObject(options: unknown, what: string, known: readonly string[]): void {
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw new WrongCallError('INVALID_OPTION', {
-      message: `The options of ${what} are ${options === null ? 'null' : Array.isArray(options) ? 'an array' : typeof options}`,
-      next: 'Give an object, or leave them out',
-    })
-  }
-  for (const key of Object.keys(options)) {
-    if (known.includes(key)) continue
-    throw new WrongCallError('UNKNOWN_OPTION', {
-      message: `${what} has no option "${key}"`,
-      next: `The options are: ${known.join(', ')}`,
-    })
-  }
-}
-
-/** Throws INVALID_OPTION for a number that is not a whole one within its limits. */
-export function integer(
-  value: unknown,
-  name: string,
-  byDefault: number,
-  min: number,
-  max = Number.MAX_SAFE_INTEGER,
-): number {
-  if (value === undefined) return byDefault
-  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= min && value <= max) return value
-  const range = max === Number.MAX_SAFE_INTEGER ? `from ${min}` : `from ${min} to ${max}`
-  throw badOption(name, value, `a whole number ${range}`)
 }
 
 function parseLocation(location: unknown): string {
@@ -299,12 +295,6 @@ function parseLocation(location: unknown): string {
   return resolve(location)
 }
 
-function parseDurability(durability: unknown): Durability | undefined {
-  const found = DURABILITIES.find(each => each === durability)
-  if (durability === undefined || found !== undefined) return found
-  throw badOption('durability', durability, "'write-back', 'write-ahead' or 'write-through'")
-}
-
 function parseMaxLoss(maxLoss: Partial<MaxLoss> | undefined, base: MaxLoss, frameBytesMax: number): MaxLoss {
   // Half a frame, so that what is at risk always fits the next one with the writes that come meanwhile.
   const bytesLimit = Math.floor(frameBytesMax / 2)
@@ -314,24 +304,6 @@ function parseMaxLoss(maxLoss: Partial<MaxLoss> | undefined, base: MaxLoss, fram
     writes: integer(maxLoss?.writes, 'maxLoss.writes', base.writes, 0),
     bytes: integer(maxLoss?.bytes, 'maxLoss.bytes', Math.min(base.bytes, bytesLimit), 0, bytesLimit),
   }
-}
-
-function parseRules(rules: unknown): { prefix: string; durability: Durability }[] {
-  if (!Array.isArray(rules)) throw badOption('rules', rules, 'an array of { prefix, durability }')
-  return rules.map((rule: unknown) => {
-    checkObject(rule, 'a rule', ['prefix', 'durability'])
-    const { prefix, durability } = rule as { prefix: Key; durability: unknown }
-    const parsed = parseDurability(durability)
-    if (parsed === undefined) throw badOption('rules', durability, 'an array of { prefix, durability }')
-    return { prefix: encodeKey(prefix), durability: parsed }
-  })
-}
-
-function badOption(name: string, value: unknown, wanted: string): WrongCallError {
-  return new WrongCallError('INVALID_OPTION', {
-    message: `The option "${name}" is ${typeof value === 'string' ? `"${value}"` : String(value)}`,
-    next: `Give ${wanted}`,
-  })
 }
 
 function alignDown(bytes: number): number {

@@ -12,6 +12,7 @@ import { nodeFileSystem } from './io/node-file-system.js'
 import type { MapCore } from './memory-map.js'
 import type { MemoryConfig } from './options.js'
 import type { LossBudget } from './policy/loss-budget.js'
+import { identityOf } from './policy/rules.js'
 
 export interface SharedEngine {
   engine: Engine
@@ -100,9 +101,9 @@ async function open(config: MemoryConfig, registeredAs: string | undefined): Pro
   return { engine, config, budget: engine.addBudget(config.maxLoss), maps: new Map(), handles: 1, registeredAs }
 }
 
-function fingerprintOf({ engine, durability, maxLoss }: MemoryConfig): string {
+function fingerprintOf({ engine, durability, rules, maxLoss }: MemoryConfig): string {
   const { store, fileSystem: _fileSystem, clock: _clock, folder: _folder, ...numbers } = engine
-  return JSON.stringify([durability, maxLoss, store.kind, numbers])
+  return JSON.stringify([durability, identityOf(rules), maxLoss, store.kind, numbers])
 }
 
 /** The folder's real path, as far as it exists: two spellings of one folder are one memory. */

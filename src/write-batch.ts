@@ -4,19 +4,16 @@ import type { Key } from './core/key.js'
 import type { Engine } from './engine/engine.js'
 import type { Write } from './engine/write.js'
 import type { MemoryMap } from './memory-map.js'
-import type { DeleteOptions, WriteOptions } from './options.js'
+import type { BatchOptions, DeleteOptions, WriteOptions } from './options.js'
+import type { DataClass } from './policy/data-class.js'
 import { type Durability, strongest } from './policy/durability.js'
-
-/** What one write of a batch may say for itself. How durable the batch is, is said for all of it. */
-export type BatchWriteOptions = Omit<WriteOptions, 'durability'>
-/** The same for a delete. */
-export type BatchDeleteOptions = Omit<DeleteOptions, 'durability'>
 
 /** Gathers the writes of a batch. */
 export class WriteBatch {
   readonly #engine: Engine
   readonly #writes: Write[] = []
-  readonly #durabilities: Durability[] = []
+  /** How durable each of them has to be, if nothing else is said of the whole batch. */
+  readonly #durabilities: ((classOfBatch: DataClass | undefined) => Durability)[] = []
   #isDone = false
 
   /** @internal Batches come from `memory.batch`. */
@@ -24,25 +21,32 @@ export class WriteBatch {
     this.#engine = engine
   }
 
-  set<V, K extends Key>(map: MemoryMap<V, K>, key: K, value: V, options: BatchWriteOptions = {}): this {
+  set<V, K extends Key>(map: MemoryMap<V, K>, key: K, value: V, options: WriteOptions = {}): this {
     this.#check(map)
-    return this.#add(map, map.toWrite(key, value, options))
+    return this.#add(map, map.toWrite(key, value, options), options)
   }
 
-  delete<V, K extends Key>(map: MemoryMap<V, K>, key: K, options: BatchDeleteOptions = {}): this {
+  delete<V, K extends Key>(map: MemoryMap<V, K>, key: K, options: DeleteOptions = {}): this {
     this.#check(map)
-    return this.#add(map, map.toDelete(key, options))
+    return this.#add(map, map.toDelete(key, options), options)
   }
 
-  /** @internal The writes, and the strongest durability among them. */
-  finish(): { writes: Write[]; durability: Durability | undefined } {
+  /**
+   * @internal The writes, and how durable they have to be: as what is said of the batch, else as the strongest of what
+   * is said of each of them; `undefined` for no writes.
+   */
+  finish({ durability, dataClass }: BatchOptions): { writes: Write[]; durability: Durability | undefined } {
     this.#isDone = true
-    return { writes: this.#writes, durability: strongest(this.#durabilities) }
+    if (durability !== undefined) return { writes: this.#writes, durability }
+    return { writes: this.#writes, durability: strongest(this.#durabilities.map(each => each(dataClass))) }
   }
 
-  #add<V, K extends Key>(map: MemoryMap<V, K>, write: Write): this {
+  #add<V, K extends Key>(map: MemoryMap<V, K>, write: Write, options: DeleteOptions): this {
+    const own = { durability: options.durability, dataClass: options.dataClass }
     this.#writes.push(write)
-    this.#durabilities.push(map.strongestOf([write]))
+    this.#durabilities.push(ofBatch =>
+      map.durabilityOf(write.key, ofBatch === undefined ? own : { dataClass: ofBatch }),
+    )
     return this
   }
 

@@ -61,16 +61,24 @@ export function encodeSegments(segments: readonly string[]): EncodedKey {
 export function decodeSegments(encoded: EncodedKey): string[] {
   const segments: string[] = []
   let start = 0
-  for (let at = encoded.indexOf('\0'); at !== -1; at = encoded.indexOf('\0', at)) {
-    if (encoded.charCodeAt(at + 1) === 0xff) {
-      at += 2
-      continue
-    }
-    segments.push(decodeSegment(encoded.slice(start, at)))
-    at += 1
-    start = at
+  for (let end = segmentEnd(encoded, 0); end !== -1; end = segmentEnd(encoded, end)) {
+    segments.push(decodeSegment(encoded.slice(start, end - 1)))
+    start = end
   }
   return segments
+}
+
+/** An encoded key as callers know it: a string if it has one segment, else the array of its segments. */
+export function decodeKey(encoded: EncodedKey): Key {
+  const segments = decodeSegments(encoded)
+  return segments.length === 1 ? segments[0]! : segments
+}
+
+/** The offset behind the segment that starts at `start`; -1 if there is none. */
+export function segmentEnd(encoded: EncodedKey, start: number): number {
+  let at = encoded.indexOf('\0', start)
+  while (at !== -1 && encoded.charCodeAt(at + 1) === 0xff) at = encoded.indexOf('\0', at + 2)
+  return at === -1 ? -1 : at + 1
 }
 
 function decodeSegment(bytes: string): string {

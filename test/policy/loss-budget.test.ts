@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { encodeKey } from '../../src/core/key.js'
 import { strongest } from '../../src/policy/durability.js'
-import { KeyRules } from '../../src/policy/key-rules.js'
 import { LossBudget, type MaxLoss } from '../../src/policy/loss-budget.js'
 import { ManualClock } from '../../src/testing/manual-clock.js'
 
@@ -105,30 +103,6 @@ test('while the oldest write is over the time, nothing more is admitted, and its
 
   assert.equal(budget.synced(1700), 700)
   assert.ok(budget.admit(1, 1700))
-})
-
-test('the longest rule that is a whole-segment prefix of the key decides', () => {
-  const rules = new KeyRules([
-    { prefix: encodeKey('u1'), durability: 'write-back' },
-    { prefix: encodeKey(['u1', 'orders']), durability: 'write-through' },
-    { prefix: encodeKey(['u1', 'orders', 'drafts']), durability: 'write-ahead' },
-  ])
-  const durabilityOf = (...key: string[]) => rules.durabilityOf(encodeKey(key))
-
-  assert.equal(durabilityOf('u1'), 'write-back')
-  assert.equal(durabilityOf('u1', 'x'), 'write-back')
-  assert.equal(durabilityOf('u1', 'orders'), 'write-through')
-  assert.equal(durabilityOf('u1', 'orders', '7'), 'write-through')
-  assert.equal(durabilityOf('u1', 'orders', 'drafts', '7'), 'write-ahead')
-  assert.equal(durabilityOf('u1', 'orders-old'), 'write-back')
-  for (const stranger of ['u', 'u12', 'u1-x', '']) assert.equal(durabilityOf(stranger), undefined, stranger)
-  assert.equal(new KeyRules([]).isEmpty, true)
-})
-
-test('the rule of `a` does not speak of `a` with a NUL behind it', () => {
-  const rules = new KeyRules([{ prefix: encodeKey('a'), durability: 'write-back' }])
-
-  assert.equal(rules.durabilityOf(encodeKey('a\0b')), undefined)
 })
 
 test('a batch is as durable as the strongest of its writes', () => {
