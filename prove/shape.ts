@@ -7,7 +7,7 @@ export const MAX_LOSS: MaxLoss = { ms: 400, writes: 12, bytes: 16 * 1024 }
 export const COUNTER_LOSS: MaxLoss = { ms: 200, writes: 5, bytes: 4 * 1024 }
 export const BOUNDS: Bounds = { memory: MAX_LOSS, counters: COUNTER_LOSS }
 export const DURABILITIES: readonly Durability[] = ['write-back', 'write-ahead', 'write-through']
-const COUNTERS: MapOptions = { durability: 'write-back', maxLoss: COUNTER_LOSS }
+const COUNTERS: MapOptions<string> = { durability: 'write-back', maxLoss: COUNTER_LOSS }
 const MAPS = { runs: undefined, notes: undefined, counters: COUNTERS }
 
 /** A map as a program sees it, and where its keys are in the model. */

@@ -1,4 +1,5 @@
 /** The memory of an agent: what a program opens, asks and closes. */
+import { NEVER } from './codec/extras.js'
 import { WrongCallError } from './core/errors.js'
 import { type EncodedKey, encodeKey, encodeSegments, type Key } from './core/key.js'
 import type { CloseReport } from './engine/engine.js'
@@ -19,14 +20,16 @@ import {
 } from './options.js'
 import type { DataClass } from './policy/data-class.js'
 import type { DurabilityDecision } from './policy/map-policy.js'
+import { ReadThrough } from './read-through.js'
 import { closeShared, openShared, type SharedEngine } from './shared-engine.js'
+import { encode } from './values.js'
 import { WriteBatch } from './write-batch.js'
 
 const CLOSE_DEADLINE_MS = 30_000
 
 /** A part of a memory: its maps, with some segments before every key. A memory itself is the whole. */
 export interface MemoryScope {
-  map<V = unknown, K extends Key = Key>(name: string, options?: MapOptions): MemoryMap<V, K>
+  map<V = unknown, K extends Key = Key>(name: string, options?: MapOptions<K, V>): MemoryMap<V, K>
   batch(fn: (batch: WriteBatch) => void, options?: BatchOptions): Promise<WriteResult>
   scope(...segments: string[]): MemoryScope
 }
@@ -47,12 +50,12 @@ class Scope implements MemoryScope {
     this.#prefix = prefix
   }
 
-  map<V = unknown, K extends Key = Key>(name: string, options?: MapOptions): MemoryMap<V, K> {
+  map<V = unknown, K extends Key = Key>(name: string, options?: MapOptions<K, V>): MemoryMap<V, K> {
     this.#check()
     return this.#mapAt<V, K>(parseName(name), name, options)
   }
 
-  #mapAt<V, K extends Key>(prefix: EncodedKey, name: string, options: MapOptions | undefined): MemoryMap<V, K> {
+  #mapAt<V, K extends Key>(prefix: EncodedKey, name: string, options: MapOptions<K, V> | undefined): MemoryMap<V, K> {
     const core = mapCore(this.#handle.shared, prefix, name, options)
     return new MemoryMap<V, K>(name, core, this.#prefix, () => this.#check())
   }
@@ -116,7 +119,7 @@ export class AgentMemory implements MemoryScope, AsyncDisposable {
    * A map of the memory. Maps of one name are one map; giving other options than it was first given throws
    * OPTIONS_DIFFER, leaving them out takes it as it is.
    */
-  map<V = unknown, K extends Key = Key>(name: string, options?: MapOptions): MemoryMap<V, K> {
+  map<V = unknown, K extends Key = Key>(name: string, options?: MapOptions<K, V>): MemoryMap<V, K> {
     return this.#root.map<V, K>(name, options)
   }
 
@@ -210,19 +213,32 @@ function mapCore(shared: SharedEngine, prefix: EncodedKey, name: string, options
   if (found !== undefined && options === undefined) return found
   const config = parseMapOptions(name, options ?? {}, shared.config)
   if (found === undefined) {
-    const core = newCore(shared, prefix, config)
+    const core = newCore(shared, prefix, name, config)
     shared.maps.set(prefix, core)
     return core
   }
   if (found.config.fingerprint !== config.fingerprint) throw mapOptionsDiffer(name)
+  if (config.loading !== undefined) found.readThrough!.use(config.loading.load)
   return found
 }
 
-function newCore({ engine, ...shared }: SharedEngine, prefix: EncodedKey, config: MapConfig): MapCore {
-  const { maxLoss } = config
+function newCore({ engine, ...shared }: SharedEngine, prefix: EncodedKey, map: string, config: MapConfig): MapCore {
+  const { maxLoss, ttlMs, loading, policy } = config
   const budget = maxLoss === undefined ? shared.budget : engine.addBudget(maxLoss)
   const valueBytesMax = shared.config.engine.frameBytesMax - VALUE_RESERVE_BYTES
-  return { engine, prefix, config, budget, valueBytesMax }
+  const keptMs = loading === undefined || ttlMs === undefined ? undefined : ttlMs + loading.staleMs
+  const readThrough =
+    loading &&
+    new ReadThrough({
+      engine,
+      map,
+      prefix,
+      loading,
+      budget,
+      durabilityOf: key => policy.durabilityOf(key, undefined),
+      encode: value => encode(value, valueBytesMax, keptMs === undefined ? NEVER : engine.expiresAt(keptMs)),
+    })
+  return { engine, prefix, config, budget, valueBytesMax, readThrough }
 }
 
 function mapOptionsDiffer(name: string): WrongCallError {

@@ -16,6 +16,7 @@ export type { MemoryEvents, WarningCode } from './engine/events.js'
 export type { EngineState, MemoryStatus } from './engine/inspection.js'
 export type { RecoveryReport } from './engine/recovery.js'
 export type { WriteResult } from './engine/write.js'
+export type { LoadContext } from './load-options.js'
 export type {
   MapEntry,
   MemoryMap,

@@ -16,6 +16,7 @@ import {
 } from './options.js'
 import { type Durability, strongest } from './policy/durability.js'
 import type { LossBudget } from './policy/loss-budget.js'
+import type { Loaded, ReadThrough } from './read-through.js'
 import { decode, encode } from './values.js'
 
 /** An entry as it was at one moment. */
@@ -25,7 +26,7 @@ export interface MapEntry<V, K extends Key = Key> {
   value: V
   /** For compare-and-set: give it as `expected`. Compare it for equality only. */
   version: number
-  /** When it expires, in ms since 1970; left out if it never does. */
+  /** When it expires, in ms since 1970, behind the `staleMs` of its map; left out if it never does. */
   expiresAt?: number
 }
 
@@ -68,6 +69,8 @@ export interface MapCore {
   config: MapConfig
   budget: LossBudget
   valueBytesMax: number
+  /** For a map that loads what it does not hold. */
+  readThrough: ReadThrough | undefined
 }
 
 /** What says how durable a write is: the one or the other, or neither. */
@@ -93,29 +96,44 @@ export class MemoryMap<V = unknown, K extends Key = Key> {
     this.#check = checkOpen
   }
 
-  /** The value of a key; `undefined` if it is absent. A fresh object each time. */
+  /**
+   * The value of a key; `undefined` if it is absent. A fresh object each time. What a map with `load` does not hold is
+   * loaded.
+   */
   get(key: K, options?: ReadOptions): Promise<V | undefined> {
     try {
       // The usual case by itself: each promise on the way would cost more than the look into the tier.
       this.#check()
-      const held = options === undefined ? this.#core.engine.reader.heldNow(this.#encode(key)) : undefined
-      if (held === undefined) return this.#load(key, options)
+      const { engine, readThrough } = this.#core
+      const isUsual = options === undefined && readThrough === undefined
+      const held = isUsual ? engine.reader.heldNow(this.#encode(key)) : undefined
+      if (held === undefined) return this.#read(key, options)
       return Promise.resolve(held === null ? undefined : (decode(held) as V))
     } catch (error) {
       return Promise.reject(error)
     }
   }
 
-  async #load(key: K, options: ReadOptions | undefined): Promise<V | undefined> {
-    const found = await this.#find(key, options)
+  async #read(key: K, options: ReadOptions | undefined): Promise<V | undefined> {
+    const found = await (this.#core.readThrough === undefined ? this.#find(key, options) : this.#loaded(key, options))
     return found && (decode(found) as V)
   }
 
-  /** The values of many keys, in their order. */
+  async #loaded(key: K, options: ReadOptions | undefined): Promise<Loaded | undefined> {
+    checkRead(options)
+    const loaded = await this.#core.readThrough!.get({ key: this.#encode(key), start: this.#prefix.length })
+    if (options?.durable !== true) return loaded
+    // What was loaded and could not be kept has its home elsewhere, so that no crash here takes it back.
+    return (await this.#find(key, options)) ?? loaded
+  }
+
+  /** The values of many keys, in their order. Rejects if one of them cannot be loaded. */
   async getMany(keys: readonly K[]): Promise<(V | undefined)[]> {
     this.#check()
     const encoded = keys.map(key => this.#encode(key))
-    const found = await this.#core.engine.reader.getMany(encoded)
+    const { engine, readThrough } = this.#core
+    const held = await engine.reader.getMany(encoded)
+    const found = await (readThrough?.getMany(encoded, this.#prefix.length, held) ?? held)
     return found.map(each => each && (decode(each) as V))
   }
 
@@ -186,7 +204,7 @@ export class MemoryMap<V = unknown, K extends Key = Key> {
     // The function may change what it is given, and may be called again: each call gets an object of its own.
     const first = initial === undefined ? undefined : encode(initial, valueBytesMax)
     const content = (found: FoundValue | undefined) => {
-      const before = found ?? (first && { codec: first.codec, value: first.value! })
+      const before = found ?? first
       value = fn((before && decode(before)) as V)
       checkSynchronous(value)
       const keepsExpiry = found !== undefined && ttlMs === undefined
@@ -264,7 +282,7 @@ export class MemoryMap<V = unknown, K extends Key = Key> {
   #expiresAt(ttlMs: number | null | undefined): number {
     const { config, engine } = this.#core
     const ttl = ttlMs === undefined ? config.ttlMs : ttlMs
-    return ttl === undefined || ttl === null ? NEVER : engine.expiresAt(ttl)
+    return ttl === undefined || ttl === null ? NEVER : engine.expiresAt(ttl + (config.loading?.staleMs ?? 0))
   }
 
   #encode(key: K): EncodedKey {

@@ -1,10 +1,12 @@
 /** Options, checked once, here: what the engine gets has no field missing and none that is wrong. */
 import { resolve } from 'node:path'
 import { WrongCallError } from './core/errors.js'
+import type { Key } from './core/key.js'
 import type { EngineConfig, StoreOpener } from './engine/config.js'
 import { type Clock, systemClock } from './io/clock.js'
 import type { FileSystem } from './io/file-system.js'
 import { nodeFileSystem } from './io/node-file-system.js'
+import { type Loading, type LoadOptions, parseLoading } from './load-options.js'
 import { badOption, checkObject, integer, parseDataClass, parseDurability, parseTtl } from './option-checks.js'
 import type { DataClass } from './policy/data-class.js'
 import type { Durability } from './policy/durability.js'
@@ -115,7 +117,8 @@ export interface AgentMemoryOptions {
 }
 
 /** Options of {@link AgentMemory.map}. */
-export interface MapOptions {
+// biome-ignore lint/suspicious/noExplicitAny: options without a loader fit maps of any values.
+export interface MapOptions<K extends Key = Key, V = any> extends LoadOptions<K, V> {
   /** How durable the map's writes are if they do not say otherwise. @defaultValue that of the memory */
   durability?: Durability
   /** The same by a data class, in place of `durability`: what it means is said by rules, else by `chooseDurability`. */
@@ -173,6 +176,8 @@ export interface MapConfig {
   maxLoss: MaxLoss | undefined
   /** `undefined`: for ever. */
   ttlMs: number | undefined
+  /** `undefined`: what is not there is absent. */
+  loading: Loading | undefined
   /** Two maps of one name must have been given equal options. */
   fingerprint: string
 }
@@ -199,7 +204,7 @@ const MEMORY_KEYS = [
   'fileSystem',
   'clock',
 ] as const
-const MAP_KEYS = ['durability', 'dataClass', 'maxLoss', 'ttlMs', 'rules'] as const
+const MAP_KEYS = ['durability', 'dataClass', 'maxLoss', 'ttlMs', 'rules', 'load', 'staleMs', 'negativeTtlMs'] as const
 
 /** Checks the arguments of `AgentMemory.open`. Throws a `WrongCallError`. */
 export function parseMemoryOptions(location: unknown, options: AgentMemoryOptions = {}): MemoryConfig {
@@ -243,11 +248,19 @@ export function parseMapOptions(map: string, options: MapOptions, memory: Memory
   const maxLoss = options.maxLoss && parseMaxLoss(options.maxLoss, memory.maxLoss, frameBytesMax)
   const ttlMs = options.ttlMs === undefined ? undefined : parseTtl(options.ttlMs, 'ttlMs')
   const mapRules = parseRules(options.rules ?? [], 'map')
+  const loading = parseLoading(options)
   const memoryRules = memory.rules
   const memoryDurability = memory.durability
   const policy = new MapPolicy({ map, durability, dataClass, mapRules, memoryRules, memoryDurability })
-  const fingerprint = JSON.stringify([policy.byDefault.durability, dataClass, maxLoss, ttlMs, identityOf(mapRules)])
-  return { policy, durability: policy.byDefault.durability, maxLoss, ttlMs, fingerprint }
+  const fingerprint = JSON.stringify([
+    policy.byDefault.durability,
+    dataClass,
+    maxLoss,
+    ttlMs,
+    identityOf(mapRules),
+    loading,
+  ])
+  return { policy, durability: policy.byDefault.durability, maxLoss, ttlMs, loading, fingerprint }
 }
 
 /** Checks the options of a write. */

@@ -74,6 +74,7 @@ export async function closeShared(shared: SharedEngine, deadlineMs: number): Pro
     const inLog = engine.tier.unstoredCount - engine.tier.dirtyCount - inDoubt
     return { inStore: engine.checkpointer.flushedLsn, inLog, inDoubt, lost: 0 }
   }
+  for (const { readThrough } of shared.maps.values()) readThrough?.close()
   const closing = engine.close(deadlineMs)
   if (shared.registeredAs === undefined) return closing
   const opened = registry().get(shared.registeredAs)

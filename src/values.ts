@@ -8,8 +8,11 @@ import type { EncodedWrite } from './engine/flush.js'
 let scratch = Buffer.allocUnsafeSlow(64 * 1024)
 const SCRATCH_KEPT_BYTES = 1 << 20
 
+/** A write of a value, and no delete. */
+export type EncodedValue = EncodedWrite & { value: string }
+
 /** Encodes a value that expires at a moment, or never. What is done to the object afterwards changes nothing in the memory. */
-export function encode(value: unknown, limitBytes: number, expiresAt = NEVER): EncodedWrite {
+export function encode(value: unknown, limitBytes: number, expiresAt = NEVER): EncodedValue {
   const text = typeof value === 'string' ? encodeText(value) : undefined
   if (text !== undefined && text.length <= limitBytes) return { codec: CODEC_MSGPACK, value: text, expiresAt }
   const bytes = encodeValue(value, limitBytes)

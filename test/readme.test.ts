@@ -1,4 +1,4 @@
-// Every program of the README runs as it is printed, in a folder of its own, against the compiled package.
+// Every program of the README, and of docs/loading.md, runs as it is printed, in a folder of its own, against the compiled package.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -11,35 +11,41 @@ const root = normalize(join(dirname(fileURLToPath(import.meta.url)), '../..'))
 const folder = mkdtempSync(join(root, 'dist/readme-'))
 after(() => rmSync(folder, { recursive: true, force: true }))
 
-const readme = readFileSync(join(root, 'README.md'), 'utf8')
-const programs = (language: string) =>
-  [...readme.matchAll(new RegExp(`\`\`\`${language}\n([\\s\\S]*?)\`\`\``, 'g'))].map(match => match[1]!)
+const programs = (document: string, language: string) => {
+  const text = readFileSync(join(root, document), 'utf8')
+  return [...text.matchAll(new RegExp(`\`\`\`${language}\n([\\s\\S]*?)\`\`\``, 'g'))].map(match => match[1]!)
+}
 
-const EXPECTED = [
+const OF_README = [
   "{ step: 2, messages: [ 'Hello' ] }\n",
   'tier\nstore\n',
   "acme/capital Berlin\nacme/founded 1999-01-01T00:00:00.000Z\n[ 'Bonn', undefined ]\n",
 ]
 
-test('the README has as many JavaScript programs as are checked here', () => {
-  assert.equal(programs('js').length, EXPECTED.length)
-})
+const OF_LOADING = ["[ { id: '1', name: 'Ada' }, undefined, undefined ] 2\nundefined false 2\n"]
+const EXPECTED: Record<string, string[]> = { 'README.md': OF_README, 'docs/loading.md': OF_LOADING }
 
-for (const [index, program] of programs('js').entries()) {
-  test(`program ${index + 1} of the README prints what it should`, () => {
-    const cwd = mkdtempSync(join(folder, 'program-'))
-    const file = join(cwd, 'program.js')
-    writeFileSync(file, program)
-    const run = spawnSync(process.execPath, [file], { cwd, encoding: 'utf8' })
-    assert.equal(run.stderr, '')
-    assert.equal(run.stdout, EXPECTED[index])
-    assert.equal(run.status, 0)
+for (const [document, expected] of Object.entries(EXPECTED)) {
+  test(`${document} has as many JavaScript programs as are checked here`, () => {
+    assert.equal(programs(document, 'js').length, expected.length)
   })
+
+  for (const [index, program] of programs(document, 'js').entries()) {
+    test(`program ${index + 1} of ${document} prints what it should`, () => {
+      const cwd = mkdtempSync(join(folder, 'program-'))
+      const file = join(cwd, 'program.js')
+      writeFileSync(file, program)
+      const run = spawnSync(process.execPath, [file], { cwd, encoding: 'utf8' })
+      assert.equal(run.stderr, '')
+      assert.equal(run.stdout, expected[index])
+      assert.equal(run.status, 0)
+    })
+  }
 }
 
 test('the TypeScript program of the README compiles, without a cast, and runs', () => {
   const cwd = mkdtempSync(join(folder, 'typescript-'))
-  const [program] = programs('ts')
+  const [program] = programs('README.md', 'ts')
   writeFileSync(join(cwd, 'program.ts'), program!)
   const tsc = join(root, 'node_modules/typescript/bin/tsc')
   const config = {

@@ -246,4 +246,22 @@ export const ENGINE_MUTANTS: Mutants = {
       },
     ],
   },
+  'load-overwrites': {
+    what: 'what was loaded is kept although its key was written, or deleted, meanwhile',
+    breaks: 'I25',
+    caughtBy: 'test:engine/read-through',
+    edits: [{ file: 'read-through.js', find: 'if (watch.isStale || changesNothing)', replace: 'if (changesNothing)' }],
+  },
+  'old-load-joined': {
+    what: 'a reader is given what a load brings that began before its key was deleted',
+    breaks: 'I25',
+    caughtBy: 'test:engine/read-through',
+    edits: [
+      {
+        file: 'read-through.js',
+        find: 'running === undefined || running.watch.isStale',
+        replace: 'running === undefined',
+      },
+    ],
+  },
 }

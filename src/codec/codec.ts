@@ -12,6 +12,9 @@ import { Preparation } from './prepare.js'
 import { Refusal, refusalError, tooLargeError } from './refusal.js'
 import { BlobReader, restoreSpecials } from './special.js'
 
+/** The codec id of no value: of a delete, and, where it expires, of the knowledge that a key has no value. */
+export const CODEC_NONE = 0
+
 /** The codec id of this file's bytes. */
 export const CODEC_MSGPACK = 1
 

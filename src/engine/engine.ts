@@ -5,6 +5,7 @@
  * not synced is in doubt, and reads go on. `reopen` settles it: recovery says what is on the disk, and the rest is
  * logged again.
  */
+import { isExpired } from '../codec/extras.js'
 import { AgentMemoryError } from '../core/errors.js'
 import type { Lsn } from '../core/lsn.js'
 import type { Timer } from '../io/clock.js'
@@ -188,6 +189,11 @@ export class Engine {
 
   get budgets(): ReadonlySet<LossBudget> {
     return this.#budgets
+  }
+
+  /** Whether something that expires at a moment, in ms since 1970, has less than this left. */
+  expiresWithin(expiresAt: number, ms: number): boolean {
+    return isExpired(expiresAt, this.#expiry.now() + ms)
   }
 
   /** The moment, in ms since 1970, at which something expires that is written now. */

@@ -1,6 +1,7 @@
 /** What a memory tells its listeners. */
 import { EventEmitter } from 'node:events'
 import type { AgentMemoryError } from '../core/errors.js'
+import type { Key } from '../core/key.js'
 import type { Lsn } from '../core/lsn.js'
 
 export interface MemoryEvents {
@@ -15,6 +16,11 @@ export interface MemoryEvents {
   overrun: [{ maxLossMs: number; ms: number }]
   /** Something that works, but not as well as it should: `code` says what. */
   warning: [{ code: WarningCode; message: string }]
+  /**
+   * A map could not load a key: `load` has failed, which those who wait are told too; or the map could not keep what it
+   * gave, which they are given all the same.
+   */
+  loadFailed: [{ map: string; scope: readonly string[]; key: Key; error: unknown }]
   /** The log has failed: writes are refused until `reopen()`. */
   failed: [{ error: AgentMemoryError }]
   storeDown: [{ error: AgentMemoryError }]

@@ -4,6 +4,7 @@
  * I1: a waiter of a frame is told only after the frame's sync has returned.
  * I2: a frame takes every accepted, unlogged write along, so a crash keeps a prefix of what was accepted.
  */
+import { CODEC_NONE } from '../codec/codec.js'
 import { NEVER } from '../codec/extras.js'
 import { invariant } from '../core/assert.js'
 import type { Lsn } from '../core/lsn.js'
@@ -25,7 +26,12 @@ export interface EncodedWrite {
   expiresAt: number
 }
 
-export const DELETED: EncodedWrite = { codec: 0, value: undefined, expiresAt: NEVER }
+export const DELETED: EncodedWrite = { codec: CODEC_NONE, value: undefined, expiresAt: NEVER }
+
+/** Says until when a key is known to have no value. It reads as absent. */
+export function absentUntil(expiresAt: number): EncodedWrite {
+  return { codec: CODEC_NONE, value: '', expiresAt }
+}
 
 /** A frame of the log with the entries that it took along. */
 export interface LoggedFrame {

@@ -5,6 +5,7 @@
  *
  * I6: a value that is read from the store fills the tier only if its key was not accepted anew meanwhile.
  */
+import { CODEC_NONE } from '../codec/codec.js'
 import { NEVER } from '../codec/extras.js'
 import { decodeStoredValue } from '../codec/stored-value.js'
 import { AgentMemoryError } from '../core/errors.js'
@@ -41,6 +42,12 @@ interface Load {
   isStale: boolean
 }
 
+/** Notices whether a key is accepted anew. */
+export interface Watch {
+  readonly key: EncodedKey
+  isStale: boolean
+}
+
 /** What is known of a key at one moment, and whether that moment is still now. */
 export interface KeyState {
   found: FoundValue | undefined
@@ -49,6 +56,8 @@ export interface KeyState {
    * have yet; 0 if unknown.
    */
   lsn: Lsn
+  /** Nothing was found, and that is what was written: the key is known to have no value. */
+  isKnownAbsent: boolean
   isCurrent(): boolean
 }
 
@@ -56,6 +65,8 @@ export class Reader {
   readonly #tier: Tier
   readonly #keeper: StoreKeeper
   readonly #loads = new Map<EncodedKey, Load>()
+  /** Of each key the newest: an older one that is still looked at is stale. */
+  readonly #watches = new Map<EncodedKey, Watch>()
   /** Acceptances by a hash of their key: a state that was read is current while its bucket has not moved. */
   readonly #accepts = new Float64Array(ACCEPT_BUCKETS)
   readonly #expiry: ExpiryClock
@@ -90,7 +101,7 @@ export class Reader {
   heldNow(key: EncodedKey): FoundValue | null | undefined {
     const entry = this.#tier.get(key)
     if (!entry?.isHeld) return undefined
-    return entry.isDeleted || this.#hasExpired(entry.expiresAt) ? null : (entry as FoundValue)
+    return entry.isDeleted || this.#isGone(entry) ? null : (entry as FoundValue)
   }
 
   /** The value of a key; `undefined` if there is none. Rejects STORE_DOWN, never "absent", if the store cannot be asked. */
@@ -124,9 +135,19 @@ export class Reader {
   /** A key was accepted anew: what is being read of it from the store is old. */
   accepted(key: EncodedKey): void {
     this.#accepts[bucketOf(key)]! += 1
-    if (this.#loads.size === 0) return
-    const load = this.#loads.get(key)
-    if (load !== undefined) load.isStale = true
+    if (this.#watches.size > 0) this.#spoil(this.#watches.get(key))
+    if (this.#loads.size > 0) this.#spoil(this.#loads.get(key))
+  }
+
+  /** Watches a key from now on. A watch of the same key that is not stale must have been ended before. */
+  watch(key: EncodedKey): Watch {
+    const watch = { key, isStale: false }
+    this.#watches.set(key, watch)
+    return watch
+  }
+
+  endWatch(watch: Watch): void {
+    if (this.#watches.get(watch.key) === watch) this.#watches.delete(watch.key)
   }
 
   /** The value of an entry that only the log holds; `undefined` if it has moved on meanwhile. */
@@ -149,9 +170,9 @@ export class Reader {
     }
   }
 
-  /** What was found, unless it has expired. */
-  live<Found extends { expiresAt: number }>(found: Found | undefined): Found | undefined {
-    return found === undefined || this.#hasExpired(found.expiresAt) ? undefined : found
+  /** What was found, unless it has expired, or says that there is nothing. */
+  live<Found extends FoundValue>(found: Found | undefined): Found | undefined {
+    return found === undefined || this.#isGone(found) ? undefined : found
   }
 
   /** A value from the store's bytes, its checksum verified. It may have expired. */
@@ -159,6 +180,15 @@ export class Reader {
     const { lsn, codec, value, expiresAt } = decodeStoredValue(key, bytes)
     if (expiresAt !== NEVER) this.#onExpiring()
     return { lsn, codec, value: value.latin1Slice(), expiresAt }
+  }
+
+  #spoil(reading: { isStale: boolean } | undefined): void {
+    if (reading !== undefined) reading.isStale = true
+  }
+
+  /** What says that there is nothing always expires, so that what never does needs one look. */
+  #isGone({ expiresAt, codec }: Pick<FoundValue, 'expiresAt' | 'codec'>): boolean {
+    return expiresAt !== NEVER && (codec === CODEC_NONE || expiresAt <= this.#expiry.now())
   }
 
   #hasExpired(expiresAt: number): boolean {
@@ -172,9 +202,12 @@ export class Reader {
   }
 
   #state(raw: FoundValue | undefined, lsn: Lsn, isUnchanged: () => boolean): KeyState {
-    const found = this.live(raw)
-    if (found === undefined || found.expiresAt === NEVER) return { found, lsn, isCurrent: isUnchanged }
-    return { found, lsn, isCurrent: () => isUnchanged() && !this.#hasExpired(found.expiresAt) }
+    if (raw === undefined || raw.expiresAt === NEVER || this.#hasExpired(raw.expiresAt)) {
+      return { found: this.live(raw), lsn, isKnownAbsent: false, isCurrent: isUnchanged }
+    }
+    const isCurrent = () => isUnchanged() && !this.#hasExpired(raw.expiresAt)
+    const isKnownAbsent = raw.codec === CODEC_NONE
+    return { found: isKnownAbsent ? undefined : raw, lsn, isKnownAbsent, isCurrent }
   }
 
   async #loggedState(entry: Entry): Promise<KeyState | undefined> {

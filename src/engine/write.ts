@@ -119,6 +119,16 @@ export class Writer {
     }
   }
 
+  /** The same, resolved once the writes are accepted, with what then waits until they are as durable as asked. */
+  async accept(writes: readonly Write[], durability: Durability): Promise<() => Promise<WriteResult>> {
+    const me = Symbol()
+    try {
+      return await this.#write(writes, durability, me)
+    } finally {
+      this.#passTurn(me)
+    }
+  }
+
   #passTurn(me: symbol): void {
     if (this.#turn !== me) return
     this.#turn = undefined
