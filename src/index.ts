@@ -17,6 +17,7 @@ export type { EngineState, MemoryStatus } from './engine/inspection.js'
 export type { RecoveryReport } from './engine/recovery.js'
 export type { WriteResult } from './engine/write.js'
 export type { LoadContext } from './load-options.js'
+export { memoryLayers } from './memory-layers.js'
 export type {
   MapEntry,
   MemoryMap,
