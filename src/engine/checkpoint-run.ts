@@ -28,7 +28,9 @@ export interface RunRequest {
 
 export interface RunResult {
   mark: Mark
+  /** Keys that were written or deleted. */
   entries: number
+  /** Of these keys and of what the store keeps under them. */
   bytes: number
 }
 
@@ -39,13 +41,17 @@ type Run = Map<EncodedKey, Buffer | undefined>
 export async function runCheckpoint(fs: FileSystem, store: DataStore, request: RunRequest): Promise<RunResult> {
   const gathered = await gather(fs, request)
   const changes: Change[] = []
-  for (const [key, value] of gathered.run) changes.push({ key, value })
+  let bytes = 0
+  for (const [key, value] of gathered.run) {
+    changes.push({ key, value })
+    bytes += key.length + (value?.length ?? 0)
+  }
   changes.sort((a, b) => (a.key < b.key ? -1 : 1))
   await store.apply(changes, gathered.mark)
-  return { mark: gathered.mark, entries: changes.length, bytes: gathered.bytes }
+  return { mark: gathered.mark, entries: changes.length, bytes }
 }
 
-async function gather(fs: FileSystem, request: RunRequest): Promise<{ run: Run; mark: Mark; bytes: number }> {
+async function gather(fs: FileSystem, request: RunRequest): Promise<{ run: Run; mark: Mark }> {
   const { refs, limits, nowMs } = request
   const started = performance.now()
   const run: Run = new Map()
@@ -69,13 +75,13 @@ async function gather(fs: FileSystem, request: RunRequest): Promise<{ run: Run; 
         lastLsn = found.frame.header.lastLsn
         position = reader.position
         const isFull = run.size >= limits.keys || bytes >= limits.bytes || performance.now() - started >= limits.ms
-        if (isFull) return { run, mark: { appliedLsn: lastLsn, appliedPosition: position }, bytes }
+        if (isFull) return { run, mark: { appliedLsn: lastLsn, appliedPosition: position } }
       }
     } finally {
       await file.close()
     }
   }
-  return { run, mark: { appliedLsn: lastLsn, appliedPosition: position }, bytes }
+  return { run, mark: { appliedLsn: lastLsn, appliedPosition: position } }
 }
 
 function storedForm({ key, lsn, codec, value, expiresAt }: LogRecord): Buffer | undefined {

@@ -5,9 +5,12 @@ import type { Key } from '../core/key.js'
 import type { Lsn } from '../core/lsn.js'
 
 export interface MemoryEvents {
-  /** A frame is on stable storage. */
+  /** A frame is on stable storage: `entries` keys in `bytes` of the log, everything up to `lsn`, after `durationMs`. */
   flush: [{ lsn: Lsn; entries: number; bytes: number; durationMs: number }]
-  /** A run of frames is in the data store. */
+  /**
+   * A run of frames is in the data store: `entries` keys, deleted ones included, `bytes` of keys and of what is kept under
+   * them, everything up to `lsn`, after `durationMs`. A checkpoint is one run, or several.
+   */
   checkpoint: [{ lsn: Lsn; entries: number; bytes: number; durationMs: number }]
   /**
    * A loss bound is overrun: the disk or the event loop is held up for `ms` longer than the bound allows. Told when it

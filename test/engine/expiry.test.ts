@@ -166,6 +166,37 @@ test('a clock set forward expires what lasts less long', async () => {
   await memory.close()
 })
 
+test('an open goes by the wall clock as it is then: ahead, entries have expired; behind, they live longer by as much', async () => {
+  for (const [setBy, hours] of [
+    ['while it was closed', 2],
+    ['while it was open', 2],
+    ['while it was closed', -2],
+    ['while it was open', -2],
+  ] as const) {
+    const { memory, clock, disk } = await simulated()
+    await memory.map('m').set('hour', 1, { ttlMs: HOUR_MS })
+    await memory.map('m').set('day', 2, { ttlMs: 24 * HOUR_MS })
+    const setWall = () => clock.setWall(clock.wallMs() + hours * HOUR_MS)
+    if (setBy === 'while it was open') {
+      setWall()
+      await contentOf(memory.map('m'))
+    }
+    await memory.close()
+    if (setBy === 'while it was closed') setWall()
+
+    const again = await openOn(disk, { clock })
+    const read = () => contentOf(again.map('m'))
+    assert.deepEqual(await read(), hours > 0 ? { day: 2 } : { day: 2, hour: 1 }, `${hours} hours ${setBy}`)
+    if (hours < 0) {
+      clock.setWall(clock.wallMs() + 3 * HOUR_MS - 1)
+      assert.deepEqual(await read(), { day: 2, hour: 1 })
+      clock.advance(1)
+      assert.deepEqual(await read(), { day: 2 })
+    }
+    await again.close()
+  }
+})
+
 test('what has expired when a checkpoint comes by is applied as a delete', async () => {
   const clock = new ManualClock({ wallMs: START })
   const { memory, stored } = await withStore(clock)

@@ -153,6 +153,54 @@ test('freshness goes on where it was after a restart, from the log and from the 
   }
 })
 
+test('a clock set back by hours lengthens neither freshness nor staleness nor an absence', async () => {
+  const made = await bench()
+  const { memory, source, clock } = made
+  const map = loading(made, { ttlMs: 1000, staleMs: 500, negativeTtlMs: 1000 })
+  source.values.set('k', 'old')
+  await map.getMany(['k', 'none'])
+  source.asked()
+
+  clock.setWall(clock.wallMs() - 5 * HOUR_MS)
+
+  clock.advance(999)
+  assert.deepEqual(await map.getMany(['k', 'none']), ['old', undefined])
+  assert.equal(source.asked(), 0)
+  clock.advance(1)
+  source.isHeld = true
+  assert.equal(await map.get('k'), 'old')
+  const none = map.get('none')
+  await turns(5)
+  assert.equal(source.asked(), 2)
+  clock.advance(500)
+  const waits = map.get('k')
+  assert.equal(await settles(waits, 10), false)
+  for (const call of source.calls.slice(-2)) call.go()
+  assert.deepEqual(await Promise.all([waits, none]), ['old', undefined])
+  await memory.close()
+})
+
+test('a clock set forward makes stale, and expires, as if the time had passed', async () => {
+  const made = await bench()
+  const { memory, source, clock } = made
+  const map = loading(made, { ttlMs: HOUR_MS, staleMs: HOUR_MS, negativeTtlMs: HOUR_MS })
+  source.values.set('k', 1)
+  await map.getMany(['k', 'none'])
+  source.values.set('k', 2).set('none', 3)
+  source.asked()
+
+  clock.setWall(clock.wallMs() + HOUR_MS)
+  assert.deepEqual(await map.getMany(['k', 'none']), [1, 3])
+  await turns(5)
+  assert.equal(source.asked(), 2)
+  assert.equal(await map.get('k'), 2)
+
+  source.values.set('k', 4)
+  clock.setWall(clock.wallMs() + 5 * HOUR_MS)
+  assert.equal(await map.get('k'), 4)
+  await memory.close()
+})
+
 test('a write of the caller is fresh and stale as what is loaded is', async () => {
   const made = await bench()
   const { memory, source, clock } = made
