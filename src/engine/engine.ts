@@ -19,6 +19,7 @@ import { Checkpointer } from './checkpoint.js'
 import type { EngineConfig } from './config.js'
 import { Events } from './events.js'
 import { closedError, failedError, inDoubtError, logFullError, storeDownError, withDeadline } from './failures.js'
+import { Feeds } from './feeds.js'
 import { Flusher, type LoggedFrame } from './flush.js'
 import { type EngineState, type MemoryStatus, statusOf } from './inspection.js'
 import {
@@ -35,6 +36,7 @@ import { Scanner } from './scan.js'
 import { Settlement } from './settlement.js'
 import { StoreKeeper } from './store-keeper.js'
 import { Sweeper } from './sweep.js'
+import { Turns } from './turns.js'
 import { Writer } from './write.js'
 
 /** What `close` returns: where everything accepted is. */
@@ -63,6 +65,8 @@ export class Engine {
   readonly reader: Reader
   readonly scanner: Scanner
   readonly writer: Writer
+  readonly feeds: Feeds
+  readonly turns: Turns
   readonly recovery: RecoveryReport
   readonly folderKind: string
   readonly epoch: number
@@ -164,6 +168,8 @@ export class Engine {
       checkWritable: () => this.#checkWritable(),
       noRoomError: () => this.#noRoomError(),
     })
+    this.feeds = new Feeds(this.flusher)
+    this.turns = new Turns(this.reader, this.writer, key => this.feeds.written(key))
     this.#sweeper = new Sweeper({ clock: config.clock, expiry: this.#expiry, keeper, writer: this.writer })
     keeper.flushedLsn = () => this.checkpointer.flushedLsn
     keeper.onUp = storeMark => this.checkpointer.storeIsUp(storeMark)
@@ -194,6 +200,11 @@ export class Engine {
   expiresAt(ttlMs: number): number {
     this.#sweeper.wake()
     return this.#expiry.now() + ttlMs
+  }
+
+  /** The moment that it is now, in ms since 1970: never set back while the memory is open. For people, not for order. */
+  now(): number {
+    return this.#expiry.now()
   }
 
   /** A loss bound that is kept for all writes counted in it. */
@@ -357,6 +368,7 @@ export class Engine {
 
   #onSynced(frame: LoggedFrame): void {
     this.checkpointer.add(frame)
+    this.feeds.synced()
     if (!this.#log.hasSpare) this.#prepareSpare()
     this.checkpointer.release()
     this.writer.drain()
