@@ -1,34 +1,53 @@
 /** The memory of an agent: what a program opens, asks and closes. */
 import { WrongCallError } from './core/errors.js'
-import { type EncodedKey, encodeSegments, type Key } from './core/key.js'
-import type { CloseReport } from './engine/engine.js'
+import { decodeSegments, type EncodedKey, encodeSegment, encodeSegments, type Key } from './core/key.js'
+import type { CloseReport, Engine } from './engine/engine.js'
 import type { MemoryEvents } from './engine/events.js'
 import { closedError } from './engine/failures.js'
 import type { MemoryStatus } from './engine/inspection.js'
-import type { WriteResult } from './engine/write.js'
+import type { View } from './engine/turns.js'
+import type { Write, WriteResult } from './engine/write.js'
 import { type MapCore, MemoryMap, VALUE_RESERVE_BYTES } from './memory-map.js'
 import {
   type AgentMemoryOptions,
   checkObject,
   integer,
+  type MapConfig,
   type MapOptions,
+  type MemoryConfig,
   parseMapOptions,
   parseMemoryOptions,
   parseName,
   parseWriteOptions,
   type WriteOptions,
 } from './options.js'
+import type { Durability } from './policy/durability.js'
+import { Conversations } from './shapes/conversations.js'
+import type { Home } from './shapes/home.js'
+import {
+  type ConversationsOptions,
+  type PreferencesOptions,
+  parseConversationsOptions,
+  parsePreferencesOptions,
+  parseSequenceOptions,
+  type SequenceOptions,
+} from './shapes/options.js'
+import { Preferences } from './shapes/preferences.js'
+import { Sequence } from './shapes/sequence.js'
 import { closeShared, openShared, type SharedEngine } from './shared-engine.js'
-import { WriteBatch } from './write-batch.js'
+import { type BatchAppend, WriteBatch } from './write-batch.js'
 
 const CLOSE_DEADLINE_MS = 30_000
 
 /** Options of a batch. */
 export type BatchOptions = Pick<WriteOptions, 'durability'>
 
-/** A part of a memory: its maps, with some segments before every key. A memory itself is the whole. */
+/** A part of a memory: its maps and all else, with some segments before every key. A memory itself is the whole. */
 export interface MemoryScope {
   map<V = unknown, K extends Key = Key>(name: string, options?: MapOptions<K>): MemoryMap<V, K>
+  sequence<V = unknown>(name: string, options?: SequenceOptions): Sequence<V>
+  conversations<M = unknown>(options?: ConversationsOptions): Conversations<M>
+  preferences<V = unknown>(options?: PreferencesOptions): Preferences<V>
   batch(fn: (batch: WriteBatch) => void, options?: BatchOptions): Promise<WriteResult>
   scope(...segments: string[]): MemoryScope
 }
@@ -37,8 +56,12 @@ export interface MemoryScope {
 interface Handle {
   shared: SharedEngine
   isClosed: boolean
+  /** What ends with it: called when it is closed. */
+  onClose: Set<() => void>
   closing?: Promise<CloseReport>
 }
+
+type OptionsParser<Options, Config extends MapConfig> = (options: Options, memory: MemoryConfig) => Config
 
 class Scope implements MemoryScope {
   readonly #handle: Handle
@@ -51,12 +74,48 @@ class Scope implements MemoryScope {
 
   map<V = unknown, K extends Key = Key>(name: string, options?: MapOptions<K>): MemoryMap<V, K> {
     this.#check()
-    return this.#mapAt<V, K>(parseName(name), name, options)
+    const parse = parseMapOptions as OptionsParser<MapOptions<K>, MapConfig>
+    const core = coreOf(this.#handle.shared, parseName(name), `The map "${name}" was`, options, parse)
+    return new MemoryMap<V, K>(name, core, this.#prefix, () => this.#check())
   }
 
-  #mapAt<V, K extends Key>(prefix: EncodedKey, name: string, options: MapOptions<K> | undefined): MemoryMap<V, K> {
-    const core = mapCore(this.#handle.shared, prefix, name, options)
-    return new MemoryMap<V, K>(name, core, this.#prefix, () => this.#check())
+  sequence<V = unknown>(name: string, options?: SequenceOptions): Sequence<V> {
+    parseName(name, 'sequence')
+    const home = this.#homeOf(['sequence', name], `The sequence "${name}" was`, options, parseSequenceOptions)
+    return new Sequence<V>(name, home)
+  }
+
+  conversations<M = unknown>(options?: ConversationsOptions): Conversations<M> {
+    return new Conversations<M>(
+      this.#homeOf(['conversations'], 'The conversations were', options, parseConversationsOptions),
+    )
+  }
+
+  preferences<V = unknown>(options?: PreferencesOptions): Preferences<V> {
+    return new Preferences<V>(this.#homeOf(['preferences'], 'The preferences were', options, parsePreferencesOptions))
+  }
+
+  /** Where a shape is, under segments of which the first is its kind. */
+  #homeOf<Options extends object, Config extends MapConfig>(
+    segments: readonly string[],
+    what: string,
+    options: Options | undefined,
+    parse: OptionsParser<Options, Config>,
+  ): Home<Config> {
+    this.#check()
+    // An empty segment leads them: no map has an empty name.
+    const core = coreOf(this.#handle.shared, encodeSegments(['', ...segments]), what, options, parse)
+    const depth = decodeSegments(this.#prefix).length
+    const { onClose } = this.#handle
+    return {
+      core,
+      scope: encodeSegment(String(depth)) + this.#prefix,
+      checkOpen: () => this.#check(),
+      onClose: task => {
+        onClose.add(task)
+        return () => onClose.delete(task)
+      },
+    }
   }
 
   async batch(fn: (batch: WriteBatch) => void, options: BatchOptions = {}): Promise<WriteResult> {
@@ -67,7 +126,9 @@ class Scope implements MemoryScope {
     const returned: unknown = fn(batch)
     const finished = batch.finish()
     if (returned instanceof Promise) throw asynchronousBatch(returned)
-    return engine.writer.write(finished.writes, durability ?? finished.durability ?? config.durability)
+    const row = durability ?? finished.durability ?? config.durability
+    if (finished.appends.length === 0) return engine.writer.write(finished.writes, row)
+    return writeWithAppends(engine, finished.writes, finished.appends, row)
   }
 
   scope(...segments: string[]): MemoryScope {
@@ -110,7 +171,7 @@ export class AgentMemory implements MemoryScope, AsyncDisposable {
   }
 
   private constructor(shared: SharedEngine) {
-    this.#handle = { shared, isClosed: false }
+    this.#handle = { shared, isClosed: false, onClose: new Set() }
     this.#root = new Scope(this.#handle, '')
   }
 
@@ -122,7 +183,22 @@ export class AgentMemory implements MemoryScope, AsyncDisposable {
     return this.#root.map<V, K>(name, options)
   }
 
-  /** Writes over several maps: all or nothing, as durable as the strongest of them. The function is synchronous. */
+  /** An append-only list. A name is that of one sequence; its options are taken as those of a map are. */
+  sequence<V = unknown>(name: string, options?: SequenceOptions): Sequence<V> {
+    return this.#root.sequence<V>(name, options)
+  }
+
+  /** The messages of conversations, each under an id: by default as write-back, the last 100 of each. */
+  conversations<M = unknown>(options?: ConversationsOptions): Conversations<M> {
+    return this.#root.conversations<M>(options)
+  }
+
+  /** What users have set, under a user's id and a key: by default as write-through. */
+  preferences<V = unknown>(options?: PreferencesOptions): Preferences<V> {
+    return this.#root.preferences<V>(options)
+  }
+
+  /** Writes over several maps, and appends: all or nothing, as durable as the strongest of them. The function is synchronous. */
   batch(fn: (batch: WriteBatch) => void, options?: BatchOptions): Promise<WriteResult> {
     return this.#root.batch(fn, options)
   }
@@ -164,6 +240,7 @@ export class AgentMemory implements MemoryScope, AsyncDisposable {
     const deadlineMs = integer(options.deadlineMs, 'deadlineMs', CLOSE_DEADLINE_MS, 0, 2 ** 31 - 1)
     // Each handle gives itself up once: a second call must not close the engine under the others.
     this.#handle.isClosed = true
+    for (const task of this.#handle.onClose) task()
     this.#handle.closing ??= closeShared(this.#handle.shared, deadlineMs)
     return this.#handle.closing
   }
@@ -191,24 +268,27 @@ function checkHandle(handle: Handle): void {
   if (handle.isClosed) throw closedError()
 }
 
-function mapCore<K extends Key>(
+/** What is under a prefix, with the options that it was first given. `what` begins a sentence about it. */
+function coreOf<Options extends object, Config extends MapConfig>(
   shared: SharedEngine,
   prefix: EncodedKey,
-  name: string,
-  options: MapOptions<K> | undefined,
-): MapCore {
-  const found = shared.maps.get(prefix)
+  what: string,
+  options: Options | undefined,
+  parse: OptionsParser<Options, Config>,
+): MapCore<Config> {
+  // A prefix says of which kind it is: what is there was made by the same parser.
+  const found = shared.maps.get(prefix) as MapCore<Config> | undefined
   if (found !== undefined && options === undefined) return found
-  const config = parseMapOptions(options ?? {}, shared.config)
+  const config = parse(options ?? ({} as Options), shared.config)
   if (found !== undefined) {
     if (found.config.fingerprint === config.fingerprint) return found
     throw new WrongCallError('OPTIONS_DIFFER', {
-      message: `The map "${name}" was opened before with other options`,
+      message: `${what} opened before with other options`,
       next: 'Open it with the same options, or leave them out to take it as it is',
     })
   }
   const { engine } = shared
-  const core: MapCore = {
+  const core: MapCore<Config> = {
     engine,
     prefix,
     config,
@@ -217,6 +297,23 @@ function mapCore<K extends Key>(
   }
   shared.maps.set(prefix, core)
   return core
+}
+
+/** Places what is appended when it is its turn at each of the heads, and writes it with the rest. */
+async function writeWithAppends(
+  engine: Engine,
+  writes: readonly Write[],
+  appends: readonly BatchAppend[],
+  durability: Durability,
+): Promise<WriteResult> {
+  const plan = (view: View) => {
+    const planned = appends.map(append => append.plan(view, append.items))
+    const all = [...writes, ...planned.flatMap(each => each.writes)]
+    return { writes: all, seen: Math.max(...planned.map(each => each.seen)), value: undefined }
+  }
+  const bytes = appends.reduce((sum, each) => sum + each.bytes, 0)
+  const { result } = await engine.turns.take({ keys: appends.map(({ key }) => key), bytes, durability, plan })
+  return result
 }
 
 function asynchronousBatch(returned: Promise<unknown>): WrongCallError {

@@ -28,6 +28,27 @@ export type { AgentMemoryOptions, DeleteOptions, MapOptions, WriteOptions } from
 export type { Durability, Milestone } from './policy/durability.js'
 export type { AtRisk, MaxLoss } from './policy/loss-budget.js'
 export type {
+  AppendedMessage,
+  ConversationAppendOptions,
+  ConversationAppendResult,
+  ConversationListOptions,
+  ConversationMessage,
+  Conversations,
+} from './shapes/conversations.js'
+export type { FollowOptions } from './shapes/follow.js'
+export type { ListBounds } from './shapes/lists.js'
+export type {
+  AppendOptions,
+  ConversationsOptions,
+  PreferencesOptions,
+  ReadRange,
+  SequenceOptions,
+  TrimOptions,
+  TrimTarget,
+} from './shapes/options.js'
+export type { Preferences } from './shapes/preferences.js'
+export type { AppendResult, Sequence, SequenceItem, TrimResult } from './shapes/sequence.js'
+export type {
   Change,
   DataStore,
   Mark,

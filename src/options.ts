@@ -242,12 +242,12 @@ function parseTtl(ttlMs: unknown): number {
   return integer(ttlMs as number, 'ttlMs', 0, 1, TTL_MS_MAX)
 }
 
-/** The name of a map, encoded. */
-export function parseName(name: unknown): string {
+/** The name of a map, or of a sequence, encoded. */
+export function parseName(name: unknown, kind: 'map' | 'sequence' = 'map'): string {
   if (typeof name === 'string' && name !== '' && name.isWellFormed()) return encodeSegment(name)
   throw new WrongCallError('INVALID_NAME', {
-    message: `The name of a map is ${name === '' ? 'empty' : `not a well-formed string (${typeof name})`}`,
-    next: "Give it a name, for example memory.map('runs')",
+    message: `The name of a ${kind} is ${name === '' ? 'empty' : `not a well-formed string (${typeof name})`}`,
+    next: `Give it a name, for example memory.${kind}('runs')`,
   })
 }
 
@@ -299,7 +299,8 @@ function parseLocation(location: unknown): string {
   return resolve(location)
 }
 
-function parseDurability(durability: unknown): Durability | undefined {
+/** Throws INVALID_OPTION for what is no durability. */
+export function parseDurability(durability: unknown): Durability | undefined {
   const found = DURABILITIES.find(each => each === durability)
   if (durability === undefined || found !== undefined) return found
   throw badOption('durability', durability, "'write-back', 'write-ahead' or 'write-through'")

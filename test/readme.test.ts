@@ -19,6 +19,7 @@ const EXPECTED = [
   "{ step: 2, messages: [ 'Hello' ] }\n",
   'tier\nstore\n',
   "acme/capital Berlin\nacme/founded 1999-01-01T00:00:00.000Z\n[ 'Bonn', undefined ]\n",
+  "user Where is my order?\nassistant On its way.\n{ language: 'zh-CN' }\n[ 0, 1 ] ended\n",
 ]
 
 test('the README has as many JavaScript programs as are checked here', () => {
