@@ -55,6 +55,10 @@ Both are measured as a user would write them, and lru-cache once more with an \`
     text: 'The same work in memories of different size. Flat is a ratio of 1.',
     plot: { name: 'p9', alt: 'Cost of put and get by number of keys' },
   },
+  conversations: {
+    title: 'cost as a conversation grows',
+    text: 'The same work on conversations of different length. Flat is a ratio of 1.',
+  },
   memory: {
     title: 'what many entries take',
     text: 'The anonymous memory of a process with default options that writes, reads at random, scans and closes.',

@@ -35,7 +35,7 @@ export interface MeasuredLine {
   quantiles?: { ours: Quantiles; theirs: Quantiles }
   /** P5: seconds since the start and writes until then, again and again. */
   progress?: { ours: Progress; theirs: Progress }
-  /** P9: how many keys the memory holds. */
+  /** P9: how many keys the memory holds. conversations: how many messages the conversation has. */
   keys?: number
   /** memory: entries that are in the memory after all, seconds of each phase, and the peak in MiB during it. */
   entries?: number

@@ -1,6 +1,7 @@
 /** `npm run bench`: measures Holdfast against others, side by side on this machine. bench/README.md says how. */
 import { InputError } from '../demo/input.js'
 import { killChildren } from './child.js'
+import { conversations } from './conversations.js'
 import { removeFolders } from './folders.js'
 import { growth } from './growth.js'
 import { latency } from './latency.js'
@@ -26,6 +27,7 @@ const RUNS: Record<CaseName, (options: BenchOptions) => AsyncIterable<Line>> = {
   P5: sustained,
   P6: recovery,
   P9: growth,
+  conversations,
   memory: watchMemory,
 }
 

@@ -1,7 +1,7 @@
 /** The command line of the benchmarks. */
 import { parseArgs } from 'node:util'
 
-export const CASES = ['P1', 'P2', 'P3', 'P4', 'P5', 'P6', 'P9', 'memory'] as const
+export const CASES = ['P1', 'P2', 'P3', 'P4', 'P5', 'P6', 'P9', 'conversations', 'memory'] as const
 export type CaseName = (typeof CASES)[number]
 
 export interface BenchOptions {
@@ -9,7 +9,7 @@ export interface BenchOptions {
   json: boolean
   quick: boolean
   pairs: number
-  /** Keys of P5, of the store that P6 opens, and of the largest memory of P9. */
+  /** Keys of P5, of the store that P6 opens, of the largest memory of P9; messages of the longest conversation. */
   keys: number
   /** A file of recorded runs or messages, which become the values. */
   input: string | undefined

@@ -1,12 +1,13 @@
 /** The memory of an agent: what a program opens, asks and closes. */
 import { NEVER } from './codec/extras.js'
 import { WrongCallError } from './core/errors.js'
-import { type EncodedKey, encodeKey, encodeSegments, type Key } from './core/key.js'
-import type { CloseReport } from './engine/engine.js'
+import { decodeSegments, type EncodedKey, encodeKey, encodeSegment, encodeSegments, type Key } from './core/key.js'
+import type { CloseReport, Engine } from './engine/engine.js'
 import type { MemoryEvents } from './engine/events.js'
 import { closedError } from './engine/failures.js'
 import type { MemoryStatus } from './engine/inspection.js'
-import type { WriteResult } from './engine/write.js'
+import type { View } from './engine/turns.js'
+import type { Write, WriteResult } from './engine/write.js'
 import { type MapCore, MemoryMap, VALUE_RESERVE_BYTES } from './memory-map.js'
 import { checkObject, integer, parseDataClass, parseName } from './option-checks.js'
 import {
@@ -14,22 +15,39 @@ import {
   type BatchOptions,
   type MapConfig,
   type MapOptions,
+  type MemoryConfig,
   parseBatchOptions,
   parseMapOptions,
   parseMemoryOptions,
 } from './options.js'
 import type { DataClass } from './policy/data-class.js'
+import type { Durability } from './policy/durability.js'
 import type { DurabilityDecision } from './policy/map-policy.js'
 import { ReadThrough } from './read-through.js'
+import { Conversations } from './shapes/conversations.js'
+import type { Home } from './shapes/home.js'
+import {
+  type ConversationsOptions,
+  type PreferencesOptions,
+  parseConversationsOptions,
+  parsePreferencesOptions,
+  parseSequenceOptions,
+  type SequenceOptions,
+} from './shapes/options.js'
+import { Preferences } from './shapes/preferences.js'
+import { Sequence } from './shapes/sequence.js'
 import { closeShared, openShared, type SharedEngine } from './shared-engine.js'
 import { encode } from './values.js'
-import { WriteBatch } from './write-batch.js'
+import { type BatchAppend, WriteBatch } from './write-batch.js'
 
 const CLOSE_DEADLINE_MS = 30_000
 
-/** A part of a memory: its maps, with some segments before every key. A memory itself is the whole. */
+/** A part of a memory: its maps and all else, with some segments before every key. A memory itself is the whole. */
 export interface MemoryScope {
   map<V = unknown, K extends Key = Key>(name: string, options?: MapOptions<K, V>): MemoryMap<V, K>
+  sequence<V = unknown>(name: string, options?: SequenceOptions): Sequence<V>
+  conversations<M = unknown>(options?: ConversationsOptions): Conversations<M>
+  preferences<V = unknown>(options?: PreferencesOptions): Preferences<V>
   batch(fn: (batch: WriteBatch) => void, options?: BatchOptions): Promise<WriteResult>
   scope(...segments: string[]): MemoryScope
 }
@@ -38,8 +56,12 @@ export interface MemoryScope {
 interface Handle {
   shared: SharedEngine
   isClosed: boolean
+  /** What ends with it: called when it is closed. */
+  onClose: Set<() => void>
   closing?: Promise<CloseReport>
 }
+
+type OptionsParser<Options, Config extends MapConfig> = (options: Options, memory: MemoryConfig) => Config
 
 class Scope implements MemoryScope {
   readonly #handle: Handle
@@ -52,12 +74,48 @@ class Scope implements MemoryScope {
 
   map<V = unknown, K extends Key = Key>(name: string, options?: MapOptions<K, V>): MemoryMap<V, K> {
     this.#check()
-    return this.#mapAt<V, K>(parseName(name), name, options)
+    const parse = (given: MapOptions<K, V>, memory: MemoryConfig) => parseMapOptions(name, given as MapOptions, memory)
+    const core = coreOf(this.#handle.shared, parseName(name), `The map "${name}" was`, options, parse)
+    return new MemoryMap<V, K>(name, core, this.#prefix, () => this.#check())
   }
 
-  #mapAt<V, K extends Key>(prefix: EncodedKey, name: string, options: MapOptions<K, V> | undefined): MemoryMap<V, K> {
-    const core = mapCore(this.#handle.shared, prefix, name, options)
-    return new MemoryMap<V, K>(name, core, this.#prefix, () => this.#check())
+  sequence<V = unknown>(name: string, options?: SequenceOptions): Sequence<V> {
+    parseName(name, 'sequence')
+    const home = this.#homeOf(['sequence', name], `The sequence "${name}" was`, options, parseSequenceOptions)
+    return new Sequence<V>(name, home)
+  }
+
+  conversations<M = unknown>(options?: ConversationsOptions): Conversations<M> {
+    return new Conversations<M>(
+      this.#homeOf(['conversations'], 'The conversations were', options, parseConversationsOptions),
+    )
+  }
+
+  preferences<V = unknown>(options?: PreferencesOptions): Preferences<V> {
+    return new Preferences<V>(this.#homeOf(['preferences'], 'The preferences were', options, parsePreferencesOptions))
+  }
+
+  /** Where a shape is, under segments of which the first is its kind. */
+  #homeOf<Options extends object, Config extends MapConfig>(
+    segments: readonly string[],
+    what: string,
+    options: Options | undefined,
+    parse: OptionsParser<Options, Config>,
+  ): Home<Config> {
+    this.#check()
+    // An empty segment leads them: no map has an empty name.
+    const core = coreOf(this.#handle.shared, encodeSegments(['', ...segments]), what, options, parse)
+    const depth = decodeSegments(this.#prefix).length
+    const { onClose } = this.#handle
+    return {
+      core,
+      scope: encodeSegment(String(depth)) + this.#prefix,
+      checkOpen: () => this.#check(),
+      onClose: task => {
+        onClose.add(task)
+        return () => onClose.delete(task)
+      },
+    }
   }
 
   async batch(fn: (batch: WriteBatch) => void, options: BatchOptions = {}): Promise<WriteResult> {
@@ -66,9 +124,11 @@ class Scope implements MemoryScope {
     const said = parseBatchOptions(options)
     const batch = new WriteBatch(engine)
     const returned: unknown = fn(batch)
-    const { writes, durability } = batch.finish(said)
+    const { writes, appends, durability } = batch.finish(said)
     if (returned instanceof Promise) throw asynchronousBatch(returned)
-    return engine.writer.write(writes, durability ?? config.durability)
+    const row = durability ?? config.durability
+    if (appends.length === 0) return engine.writer.write(writes, row)
+    return writeWithAppends(engine, writes, appends, row)
   }
 
   scope(...segments: string[]): MemoryScope {
@@ -111,7 +171,7 @@ export class AgentMemory implements MemoryScope, AsyncDisposable {
   }
 
   private constructor(shared: SharedEngine) {
-    this.#handle = { shared, isClosed: false }
+    this.#handle = { shared, isClosed: false, onClose: new Set() }
     this.#root = new Scope(this.#handle, '')
   }
 
@@ -123,7 +183,22 @@ export class AgentMemory implements MemoryScope, AsyncDisposable {
     return this.#root.map<V, K>(name, options)
   }
 
-  /** Writes over several maps: all or nothing, as durable as the strongest of them. The function is synchronous. */
+  /** An append-only list. A name is that of one sequence; its options are taken as those of a map are. */
+  sequence<V = unknown>(name: string, options?: SequenceOptions): Sequence<V> {
+    return this.#root.sequence<V>(name, options)
+  }
+
+  /** The messages of conversations, each under an id: by default as write-back, the last 100 of each. */
+  conversations<M = unknown>(options?: ConversationsOptions): Conversations<M> {
+    return this.#root.conversations<M>(options)
+  }
+
+  /** What users have set, under a user's id and a key: by default as write-through. */
+  preferences<V = unknown>(options?: PreferencesOptions): Preferences<V> {
+    return this.#root.preferences<V>(options)
+  }
+
+  /** Writes over several maps, and appends: all or nothing, as durable as the strongest of them. The function is synchronous. */
   batch(fn: (batch: WriteBatch) => void, options?: BatchOptions): Promise<WriteResult> {
     return this.#root.batch(fn, options)
   }
@@ -181,6 +256,7 @@ export class AgentMemory implements MemoryScope, AsyncDisposable {
     const deadlineMs = integer(options.deadlineMs, 'deadlineMs', CLOSE_DEADLINE_MS, 0, 2 ** 31 - 1)
     // Each handle gives itself up once: a second call must not close the engine under the others.
     this.#handle.isClosed = true
+    for (const task of this.#handle.onClose) task()
     this.#handle.closing ??= closeShared(this.#handle.shared, deadlineMs)
     return this.#handle.closing
   }
@@ -208,21 +284,33 @@ function checkHandle(handle: Handle): void {
   if (handle.isClosed) throw closedError()
 }
 
-function mapCore(shared: SharedEngine, prefix: EncodedKey, name: string, options: MapOptions | undefined): MapCore {
-  const found = shared.maps.get(prefix)
+/** What is under a prefix, with the options that it was first given. `what` begins a sentence about it. */
+function coreOf<Options extends object, Config extends MapConfig>(
+  shared: SharedEngine,
+  prefix: EncodedKey,
+  what: string,
+  options: Options | undefined,
+  parse: OptionsParser<Options, Config>,
+): MapCore<Config> {
+  // A prefix says of which kind it is: what is there was made by the same parser.
+  const found = shared.maps.get(prefix) as MapCore<Config> | undefined
   if (found !== undefined && options === undefined) return found
-  const config = parseMapOptions(name, options ?? {}, shared.config)
+  const config = parse(options ?? ({} as Options), shared.config)
   if (found === undefined) {
-    const core = newCore(shared, prefix, name, config)
+    const core = newCore(shared, prefix, config)
     shared.maps.set(prefix, core)
     return core
   }
-  if (found.config.fingerprint !== config.fingerprint) throw mapOptionsDiffer(name)
+  if (found.config.fingerprint !== config.fingerprint) throw optionsDiffer(what)
   if (config.loading !== undefined) found.readThrough!.use(config.loading.load)
   return found
 }
 
-function newCore({ engine, ...shared }: SharedEngine, prefix: EncodedKey, map: string, config: MapConfig): MapCore {
+function newCore<Config extends MapConfig>(
+  { engine, ...shared }: SharedEngine,
+  prefix: EncodedKey,
+  config: Config,
+): MapCore<Config> {
   const { maxLoss, ttlMs, loading, policy } = config
   const budget = maxLoss === undefined ? shared.budget : engine.addBudget(maxLoss)
   const valueBytesMax = shared.config.engine.frameBytesMax - VALUE_RESERVE_BYTES
@@ -231,7 +319,7 @@ function newCore({ engine, ...shared }: SharedEngine, prefix: EncodedKey, map: s
     loading &&
     new ReadThrough({
       engine,
-      map,
+      map: policy.map,
       prefix,
       loading,
       budget,
@@ -241,11 +329,28 @@ function newCore({ engine, ...shared }: SharedEngine, prefix: EncodedKey, map: s
   return { engine, prefix, config, budget, valueBytesMax, readThrough }
 }
 
-function mapOptionsDiffer(name: string): WrongCallError {
+function optionsDiffer(what: string): WrongCallError {
   return new WrongCallError('OPTIONS_DIFFER', {
-    message: `The map "${name}" was opened before with other options`,
+    message: `${what} opened before with other options`,
     next: 'Open it with the same options, or leave them out to take it as it is',
   })
+}
+
+/** Places what is appended when it is its turn at each of the heads, and writes it with the rest. */
+async function writeWithAppends(
+  engine: Engine,
+  writes: readonly Write[],
+  appends: readonly BatchAppend[],
+  durability: Durability,
+): Promise<WriteResult> {
+  const plan = (view: View) => {
+    const planned = appends.map(append => append.plan(view, append.items))
+    const all = [...writes, ...planned.flatMap(each => each.writes)]
+    return { writes: all, seen: Math.max(...planned.map(each => each.seen)), value: undefined }
+  }
+  const bytes = appends.reduce((sum, each) => sum + each.bytes, 0)
+  const { result } = await engine.turns.take({ keys: appends.map(({ key }) => key), bytes, durability, plan })
+  return result
 }
 
 function asynchronousBatch(returned: Promise<unknown>): WrongCallError {

@@ -34,6 +34,27 @@ export type { AtRisk, MaxLoss } from './policy/loss-budget.js'
 export type { DurabilityDecision } from './policy/map-policy.js'
 export type { DurabilityRule, MapRule } from './policy/rules.js'
 export type {
+  AppendedMessage,
+  ConversationAppendOptions,
+  ConversationAppendResult,
+  ConversationListOptions,
+  ConversationMessage,
+  Conversations,
+} from './shapes/conversations.js'
+export type { FollowOptions } from './shapes/follow.js'
+export type { ListBounds } from './shapes/lists.js'
+export type {
+  AppendOptions,
+  ConversationsOptions,
+  PreferencesOptions,
+  ReadRange,
+  SequenceOptions,
+  TrimOptions,
+  TrimTarget,
+} from './shapes/options.js'
+export type { Preferences } from './shapes/preferences.js'
+export type { AppendResult, Sequence, SequenceItem, TrimResult } from './shapes/sequence.js'
+export type {
   Change,
   DataStore,
   Mark,

@@ -62,11 +62,11 @@ export interface UpdateResult<V> extends WriteResult {
 }
 
 /** What a map is made of, for all handles of it. */
-export interface MapCore {
+export interface MapCore<Config extends MapConfig = MapConfig> {
   engine: Engine
   /** The map's name, encoded: it leads every key. */
   prefix: EncodedKey
-  config: MapConfig
+  config: Config
   budget: LossBudget
   valueBytesMax: number
   /** For a map that loads what it does not hold. */

@@ -35,12 +35,12 @@ export function integer(
   throw badOption(name, value, `a whole number ${range}`)
 }
 
-/** The name of a map, encoded. */
-export function parseName(name: unknown): string {
+/** The name of a map, or of a sequence, encoded. */
+export function parseName(name: unknown, kind: 'map' | 'sequence' = 'map'): string {
   if (typeof name === 'string' && name !== '' && name.isWellFormed()) return encodeSegment(name)
   throw new WrongCallError('INVALID_NAME', {
-    message: `The name of a map is ${name === '' ? 'empty' : `not a well-formed string (${typeof name})`}`,
-    next: "Give it a name, for example memory.map('runs')",
+    message: `The name of a ${kind} is ${name === '' ? 'empty' : `not a well-formed string (${typeof name})`}`,
+    next: `Give it a name, for example memory.${kind}('runs')`,
   })
 }
 

@@ -20,6 +20,7 @@ const OF_README = [
   "{ step: 2, messages: [ 'Hello' ] }\n",
   'tier\nstore\n',
   "acme/capital Berlin\nacme/founded 1999-01-01T00:00:00.000Z\n[ 'Bonn', undefined ]\n",
+  "user Where is my order?\nassistant On its way.\n{ language: 'zh-CN' }\n[ 0, 1 ] ended\n",
 ]
 
 const OF_LOADING = ["[ { id: '1', name: 'Ada' }, undefined, undefined ] 2\nundefined false 2\n"]

@@ -94,7 +94,7 @@ export const BORDER_MUTANTS: Mutants = {
     what: 'calls that wait for room take any amount of memory',
     breaks: 'I18',
     caughtBy: 'test:engine/queues',
-    edits: [{ file: 'engine/write.js', find: 'if (this.#queuedBytes + queued.bytes > limit)', replace: 'if (false)' }],
+    edits: [{ file: 'engine/write.js', find: 'if (this.#queuedBytes + bytes > limit)', replace: 'if (false)' }],
   },
   'full-disk-final': {
     what: 'a disk that is full stops the memory for good',

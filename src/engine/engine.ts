@@ -20,6 +20,7 @@ import { Checkpointer } from './checkpoint.js'
 import type { EngineConfig } from './config.js'
 import { Events } from './events.js'
 import { closedError, failedError, inDoubtError, logFullError, storeDownError, withDeadline } from './failures.js'
+import { Feeds } from './feeds.js'
 import { Flusher, type LoggedFrame } from './flush.js'
 import { type EngineState, type MemoryStatus, statusOf } from './inspection.js'
 import {
@@ -36,6 +37,8 @@ import { Scanner } from './scan.js'
 import { Settlement } from './settlement.js'
 import { StoreKeeper } from './store-keeper.js'
 import { Sweeper } from './sweep.js'
+import { Turns } from './turns.js'
+import { warnOfOpen } from './warnings.js'
 import { Writer } from './write.js'
 
 /** What `close` returns: where everything accepted is. */
@@ -52,7 +55,6 @@ export interface CloseReport {
 
 // How long to wait before a segment is tried again that had no room on the disk.
 const DISK_RETRY_MS = 1000
-const VOLATILE_FILE_SYSTEMS = new Set(['tmpfs', 'overlay'])
 
 export class Engine {
   readonly config: EngineConfig
@@ -64,6 +66,8 @@ export class Engine {
   readonly reader: Reader
   readonly scanner: Scanner
   readonly writer: Writer
+  readonly feeds: Feeds
+  readonly turns: Turns
   readonly recovery: RecoveryReport
   readonly folderKind: string
   readonly epoch: number
@@ -165,6 +169,8 @@ export class Engine {
       checkWritable: () => this.#checkWritable(),
       noRoomError: () => this.#noRoomError(),
     })
+    this.feeds = new Feeds(this.flusher)
+    this.turns = new Turns(this.reader, this.writer, key => this.feeds.written(key))
     this.#sweeper = new Sweeper({ clock: config.clock, expiry: this.#expiry, keeper, writer: this.writer })
     keeper.flushedLsn = () => this.checkpointer.flushedLsn
     keeper.onUp = storeMark => this.checkpointer.storeIsUp(storeMark)
@@ -172,7 +178,8 @@ export class Engine {
     // The new segment's header says the store's mark, and is synced: what lies behind it may go.
     this.checkpointer.release()
     this.#prepareSpare()
-    this.#warn(recovered.lostAfter)
+    // Listeners can be added only once the caller has the memory: warnings wait for that.
+    config.clock.soon(() => warnOfOpen(this, recovered.lostAfter))
   }
 
   get state(): EngineState {
@@ -200,6 +207,11 @@ export class Engine {
   expiresAt(ttlMs: number): number {
     this.#sweeper.wake()
     return this.#expiry.now() + ttlMs
+  }
+
+  /** The moment that it is now, in ms since 1970: never set back while the memory is open. For people, not for order. */
+  now(): number {
+    return this.#expiry.now()
   }
 
   /** A loss bound that is kept for all writes counted in it. */
@@ -363,6 +375,7 @@ export class Engine {
 
   #onSynced(frame: LoggedFrame): void {
     this.checkpointer.add(frame)
+    this.feeds.synced()
     if (!this.#log.hasSpare) this.#prepareSpare()
     this.checkpointer.release()
     this.writer.drain()
@@ -416,23 +429,5 @@ export class Engine {
     if (this.checkpointer.hasRoom || !this.keeper.isDown) return undefined
     const { logBytesMax, pendingEntriesMax } = this.config
     return logFullError(`${this.tier.unstoredCount} entries of ${pendingEntriesMax}, up to ${logBytesMax} bytes`)
-  }
-
-  #warn(lostAfter: Lsn | undefined): void {
-    // Listeners can be added only once the caller has the memory: warnings wait for that.
-    this.config.clock.soon(() => {
-      if (VOLATILE_FILE_SYSTEMS.has(this.folderKind)) {
-        const message = `The folder ${this.config.folder} is on ${this.folderKind}, which does not outlive this machine or container`
-        this.events.emit('warning', { code: 'VOLATILE_FOLDER', message })
-      }
-      if (this.recovery.tornBytes > 0) {
-        const message = `A crash had cut short the last frame of the log (${this.recovery.tornBytes} bytes); nothing in it was acknowledged`
-        this.events.emit('warning', { code: 'TORN_TAIL', message })
-      }
-      if (lostAfter !== undefined) {
-        const message = `The log was lost; everything accepted after LSN ${lostAfter} that only it had is gone`
-        this.events.emit('warning', { code: 'LOG_LOST', message })
-      }
-    })
   }
 }

@@ -188,7 +188,7 @@ export class Reader {
 
   /** What says that there is nothing always expires, so that what never does needs one look. */
   #isGone({ expiresAt, codec }: Pick<FoundValue, 'expiresAt' | 'codec'>): boolean {
-    return expiresAt !== NEVER && (codec === CODEC_NONE || expiresAt <= this.#expiry.now())
+    return expiresAt !== NEVER && (codec === CODEC_NONE || this.#hasExpired(expiresAt))
   }
 
   #hasExpired(expiresAt: number): boolean {

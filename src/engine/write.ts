@@ -105,12 +105,13 @@ export class Writer {
   /**
    * Writes that take effect together, in their order, or not at all; with conditions and functions of the present
    * state. Rejects VERSION_CONFLICT, once what it saw is as durable as asked, if a condition does not hold.
+   * `onAccepted` is called at the moment of acceptance.
    */
-  async write(writes: readonly Write[], durability: Durability): Promise<WriteResult> {
+  async write(writes: readonly Write[], durability: Durability, onAccepted?: () => void): Promise<WriteResult> {
     const me = Symbol()
     try {
       // Accepted, or refused, when this returns its promise: what that waits for holds nobody up.
-      const result = await this.#write(writes, durability, me)
+      const result = await this.#write(writes, durability, me, onAccepted)
       this.#passTurn(me)
       return await result()
     } catch (error) {
@@ -135,7 +136,12 @@ export class Writer {
     this.drain()
   }
 
-  async #write(writes: readonly Write[], durability: Durability, me: symbol): Promise<() => Promise<WriteResult>> {
+  async #write(
+    writes: readonly Write[],
+    durability: Durability,
+    me: symbol,
+    onAccepted?: () => void,
+  ): Promise<() => Promise<WriteResult>> {
     let states: Map<EncodedKey, KeyState> | undefined
     for (;;) {
       this.#parts.checkWritable()
@@ -165,6 +171,7 @@ export class Writer {
         continue
       }
       const accepted = this.#acceptAll(writes, contents, bytes, durability)
+      onAccepted?.()
       return () => accepted
     }
   }
@@ -178,7 +185,7 @@ export class Writer {
       if (hopeless !== undefined) this.rejectQueued(hopeless)
       while (this.#turn === undefined && this.#queue.length > 0 && this.#fits(this.#queue[0]!.bytes, 1)) {
         const next = this.#queue.shift()!
-        this.#queuedBytes -= next.bytes
+        this.release(next.bytes)
         next.run()
       }
     } finally {
@@ -192,8 +199,24 @@ export class Writer {
   rejectQueued(error: unknown): void {
     const queued = this.#queue
     this.#queue = []
-    this.#queuedBytes = 0
+    for (const { bytes } of queued) this.release(bytes)
     for (const each of queued) each.reject(error)
+  }
+
+  /** Counts a call that waits, for room or elsewhere for its turn, until `release`. OVERLOADED if too many do. */
+  hold(bytes: number): void {
+    const limit = this.#parts.config.queuedBytesMax
+    if (this.#queuedBytes + bytes > limit) throw overloadedError(this.#queuedBytes, limit)
+    this.#queuedBytes += bytes
+  }
+
+  release(bytes: number): void {
+    this.#queuedBytes -= bytes
+  }
+
+  /** The answer of a call that has found nothing to write: as durable as was asked, of the version that it saw. */
+  answer(lsn: Lsn, durability: Durability): Promise<WriteResult> {
+    return this.#acknowledge(lsn, MILESTONE[durability])
   }
 
   /** Resolves once everything up to `lsn` has reached a milestone; STORE_BEHIND if the store takes too long. */
@@ -338,10 +361,8 @@ export class Writer {
   #enqueue(queued: Queued): void {
     const hopeless = this.#parts.noRoomError()
     if (hopeless !== undefined) throw hopeless
-    const limit = this.#parts.config.queuedBytesMax
-    if (this.#queuedBytes + queued.bytes > limit) throw overloadedError(this.#queuedBytes, limit)
+    this.hold(queued.bytes)
     this.#queue.push(queued)
-    this.#queuedBytes += queued.bytes
     this.#makeRoomDue()
   }
 

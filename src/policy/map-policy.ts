@@ -38,6 +38,8 @@ export interface MapPolicyParts {
 }
 
 export class MapPolicy {
+  /** The map's name. */
+  readonly map: string
   /** Of all keys that no rule speaks of, in writes that name no data class. */
   readonly byDefault: DurabilityDecision
   /** Whether all keys are alike. */
@@ -48,6 +50,7 @@ export class MapPolicy {
 
   constructor(parts: MapPolicyParts) {
     const { map, dataClass } = parts
+    this.map = map
     const ofMemory = parts.memoryRules.filter(rule => rule.map === undefined || rule.map === map)
     const all = [...parts.mapRules, ...ofMemory]
     const rules = [...all.filter(rule => rule.pattern !== undefined), ...all.filter(rule => rule.pattern === undefined)]
