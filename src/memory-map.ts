@@ -184,7 +184,7 @@ export class MemoryMap<V = unknown, K extends Key = Key> {
     // The function may change what it is given, and may be called again: each call gets an object of its own.
     const first = initial === undefined ? undefined : encode(initial, valueBytesMax)
     const content = (found: FoundValue | undefined) => {
-      const before = found ?? (first && { codec: first.codec, value: first.value! })
+      const before = found ?? (first && { form: first.form, value: first.value! })
       value = fn((before && decode(before)) as V)
       checkSynchronous(value)
       const keepsExpiry = found !== undefined && ttlMs === undefined

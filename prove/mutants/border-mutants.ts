@@ -86,7 +86,7 @@ export const BORDER_MUTANTS: Mutants = {
         file: 'values.js',
         find: 'buffer.latin1Write(value, 0);',
         replace:
-          'const known = (globalThis.sharedValues ??= new Map());\n    if (known.has(value)) return known.get(value);\n    buffer.latin1Write(value, 0);\n    known.set(value, decodeValue(buffer, 0, value.length, codec));\n    return known.get(value);',
+          'const known = (globalThis.sharedValues ??= new Map());\n    if (known.has(value)) return known.get(value);\n    buffer.latin1Write(value, 0);\n    known.set(value, decodeValue(buffer, 0, value.length));\n    return known.get(value);',
       },
     ],
   },

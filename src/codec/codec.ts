@@ -12,9 +12,6 @@ import { Preparation } from './prepare.js'
 import { Refusal, refusalError, tooLargeError } from './refusal.js'
 import { BlobReader, restoreSpecials } from './special.js'
 
-/** The codec id of this file's bytes. */
-export const CODEC_MSGPACK = 1
-
 /** The first byte of a value with specials: the one byte that MessagePack never uses. */
 const SPECIALS_MARK = 0xc1
 /** The mark, and the length of the tree. */
@@ -59,13 +56,7 @@ export function encodeValue(value: unknown, limitBytes: number): Buffer {
  *
  * @throws AgentMemoryError STORE_CORRUPT if the bytes are no value
  */
-export function decodeValue(bytes: Buffer, start: number, end: number, codecId: number): unknown {
-  if (codecId !== CODEC_MSGPACK) {
-    throw new AgentMemoryError('STORE_CORRUPT', {
-      message: `A value names the codec ${codecId}, which this version does not know`,
-      next: 'If a newer version of Holdfast wrote it, open it with that one; otherwise run "npx holdfast verify"',
-    })
-  }
+export function decodeValue(bytes: Buffer, start: number, end: number): unknown {
   try {
     // An `end` of 0 would mean the end of the buffer to msgpackr.
     if (!(0 <= start && start < end && end <= bytes.length)) throw new Error(`no bytes from ${start} to ${end}`)

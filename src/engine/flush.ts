@@ -19,13 +19,13 @@ import { SyncPace } from './sync-pace.js'
 
 /** An encoded value as a binary string; `undefined` deletes. */
 export interface EncodedWrite {
-  codec: number
+  form: number
   value: string | undefined
   /** In ms since 1970; 0 for never. */
   expiresAt: number
 }
 
-export const DELETED: EncodedWrite = { codec: 0, value: undefined, expiresAt: NEVER }
+export const DELETED: EncodedWrite = { form: 0, value: undefined, expiresAt: NEVER }
 
 /** A frame of the log with the entries that it took along. */
 export interface LoggedFrame {
@@ -107,13 +107,13 @@ export class Flusher {
   }
 
   /** Takes a write: from here on it is visible, and has its place in the order. The caller has checked that there is room. */
-  accept(key: string, { codec, value, expiresAt }: EncodedWrite): Lsn {
+  accept(key: string, { form, value, expiresAt }: EncodedWrite): Lsn {
     const lsn = this.#lastLsn + 1
     invariant(lsn <= this.#log.ceiling, 'I7: an LSN above the durable ceiling')
     this.#lastLsn = lsn
     const before = this.#parts.tier.get(key)
     if (before?.state === EntryState.dirty) this.#bodyBytes -= bytesOf(before)
-    this.#bodyBytes += bytesOf(this.#parts.tier.accept(key, lsn, codec, value, expiresAt))
+    this.#bodyBytes += bytesOf(this.#parts.tier.accept(key, lsn, form, value, expiresAt))
     return lsn
   }
 
@@ -289,7 +289,7 @@ export class Flusher {
     builder.begin(this.#bodyBytes)
     const position = this.#log.end
     for (const entry of entries) {
-      entry.recordOffset = builder.add(entry.key, entry.lsn, entry.codec, entry.value, entry.expiresAt)
+      entry.recordOffset = builder.add(entry.key, entry.lsn, entry.form, entry.value, entry.expiresAt)
       entry.framePosition = position
     }
     for (const budget of this.#parts.budgets) budget.framed()

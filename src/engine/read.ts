@@ -29,7 +29,7 @@ function bucketOf(key: EncodedKey): number {
 /** A value as it was found: still encoded, as a binary string. */
 export interface FoundValue {
   lsn: Lsn
-  codec: number
+  form: number
   value: string
   /** In ms since 1970; 0 for never. */
   expiresAt: number
@@ -133,14 +133,14 @@ export class Reader {
   async fromLog(entry: Entry): Promise<FoundValue | undefined> {
     // Since the caller looked it may have been deleted, or written anew: then the tier has it.
     if (entry.isHeld || entry.state !== EntryState.pending) return undefined
-    const { key, lsn, codec, expiresAt, framePosition, recordOffset } = entry
+    const { key, lsn, form, expiresAt, framePosition, recordOffset } = entry
     try {
       const frame = await this.#frameAt(framePosition)
       const { record } = readRecord(frame.body, recordOffset)
       if (record.key !== key || record.lsn !== lsn || record.value === undefined) throw wrongRecord(framePosition)
       const value = record.value.latin1Slice()
       this.#tier.refill(entry, lsn, value)
-      return { lsn, codec, value, expiresAt }
+      return { lsn, form, value, expiresAt }
     } catch (error) {
       // The segment may have been released after the entry had reached the store: then it is to be read there.
       const hasMoved = entry.lsn !== lsn || entry.state !== EntryState.pending || entry.framePosition !== framePosition
@@ -156,9 +156,9 @@ export class Reader {
 
   /** A value from the store's bytes, its checksum verified. It may have expired. */
   fromStored(key: EncodedKey, bytes: Buffer): FoundValue {
-    const { lsn, codec, value, expiresAt } = decodeStoredValue(key, bytes)
+    const { lsn, form, value, expiresAt } = decodeStoredValue(key, bytes)
     if (expiresAt !== NEVER) this.#onExpiring()
-    return { lsn, codec, value: value.latin1Slice(), expiresAt }
+    return { lsn, form, value: value.latin1Slice(), expiresAt }
   }
 
   #hasExpired(expiresAt: number): boolean {
@@ -211,7 +211,7 @@ export class Reader {
     load.found = stored.then(bytes => {
       const found = bytes && this.fromStored(key, bytes)
       const live = load.isStale ? undefined : this.live(found)
-      if (live !== undefined) this.#tier.fill(key, live.lsn, live.codec, live.value, live.expiresAt)
+      if (live !== undefined) this.#tier.fill(key, live.lsn, live.form, live.value, live.expiresAt)
       return found
     })
     this.#loads.set(key, load)
@@ -255,8 +255,8 @@ export class Reader {
 
 /** The value that an entry holds. It may have expired. */
 export function foundIn(entry: Entry): FoundValue | undefined {
-  const { lsn, codec, value, expiresAt } = entry
-  return value === undefined ? undefined : { lsn, codec, value, expiresAt }
+  const { lsn, form, value, expiresAt } = entry
+  return value === undefined ? undefined : { lsn, form, value, expiresAt }
 }
 
 function wrongRecord(position: number): AgentMemoryError {
