@@ -19,6 +19,8 @@ import {
   type WriteOptions,
 } from './options.js'
 import { closeShared, openShared, type SharedEngine } from './shared-engine.js'
+import type { SchemaOptions } from './value-options.js'
+import { Values } from './values.js'
 import { WriteBatch } from './write-batch.js'
 
 const CLOSE_DEADLINE_MS = 30_000
@@ -28,7 +30,10 @@ export type BatchOptions = Pick<WriteOptions, 'durability'>
 
 /** A part of a memory: its maps, with some segments before every key. A memory itself is the whole. */
 export interface MemoryScope {
-  map<V = unknown, K extends Key = Key>(name: string, options?: MapOptions<K>): MemoryMap<V, K>
+  map<V = unknown, K extends Key = Key, In = V>(
+    name: string,
+    options?: MapOptions<K> & SchemaOptions<V, In>,
+  ): MemoryMap<V, K, In>
   batch(fn: (batch: WriteBatch) => void, options?: BatchOptions): Promise<WriteResult>
   scope(...segments: string[]): MemoryScope
 }
@@ -49,14 +54,21 @@ class Scope implements MemoryScope {
     this.#prefix = prefix
   }
 
-  map<V = unknown, K extends Key = Key>(name: string, options?: MapOptions<K>): MemoryMap<V, K> {
+  map<V = unknown, K extends Key = Key, In = V>(
+    name: string,
+    options?: MapOptions<K> & SchemaOptions<V, In>,
+  ): MemoryMap<V, K, In> {
     this.#check()
-    return this.#mapAt<V, K>(parseName(name), name, options)
+    return this.#mapAt<V, K, In>(parseName(name), name, options)
   }
 
-  #mapAt<V, K extends Key>(prefix: EncodedKey, name: string, options: MapOptions<K> | undefined): MemoryMap<V, K> {
+  #mapAt<V, K extends Key, In>(
+    prefix: EncodedKey,
+    name: string,
+    options: (MapOptions<K> & SchemaOptions<V, In>) | undefined,
+  ): MemoryMap<V, K, In> {
     const core = mapCore(this.#handle.shared, prefix, name, options)
-    return new MemoryMap<V, K>(name, core, this.#prefix, () => this.#check())
+    return new MemoryMap<V, K, In>(name, core, this.#prefix, () => this.#check())
   }
 
   async batch(fn: (batch: WriteBatch) => void, options: BatchOptions = {}): Promise<WriteResult> {
@@ -116,10 +128,13 @@ export class AgentMemory implements MemoryScope, AsyncDisposable {
 
   /**
    * A map of the memory. Maps of one name are one map; giving other options than it was first given throws
-   * OPTIONS_DIFFER, leaving them out takes it as it is.
+   * OPTIONS_DIFFER, leaving them out takes it as it is. Functions among them are each handle's own.
    */
-  map<V = unknown, K extends Key = Key>(name: string, options?: MapOptions<K>): MemoryMap<V, K> {
-    return this.#root.map<V, K>(name, options)
+  map<V = unknown, K extends Key = Key, In = V>(
+    name: string,
+    options?: MapOptions<K> & SchemaOptions<V, In>,
+  ): MemoryMap<V, K, In> {
+    return this.#root.map<V, K, In>(name, options)
   }
 
   /** Writes over several maps: all or nothing, as durable as the strongest of them. The function is synchronous. */
@@ -195,23 +210,25 @@ function mapCore<K extends Key>(
   shared: SharedEngine,
   prefix: EncodedKey,
   name: string,
-  options: MapOptions<K> | undefined,
+  options: (MapOptions<K> & SchemaOptions) | undefined,
 ): MapCore {
   const found = shared.maps.get(prefix)
   if (found !== undefined && options === undefined) return found
   const config = parseMapOptions(options ?? {}, shared.config)
+  const { engine } = shared
+  const values = new Values(name, config.values, engine.compression)
   if (found !== undefined) {
-    if (found.config.fingerprint === config.fingerprint) return found
+    if (found.config.fingerprint === config.fingerprint) return { ...found, values }
     throw new WrongCallError('OPTIONS_DIFFER', {
       message: `The map "${name}" was opened before with other options`,
       next: 'Open it with the same options, or leave them out to take it as it is',
     })
   }
-  const { engine } = shared
   const core: MapCore = {
     engine,
     prefix,
     config,
+    values,
     budget: config.maxLoss === undefined ? shared.budget : engine.addBudget(config.maxLoss),
     valueBytesMax: shared.config.engine.frameBytesMax - VALUE_RESERVE_BYTES,
   }

@@ -1,10 +1,14 @@
 /** Holdfast: keeps what an AI agent must remember, each write as durable as it says. */
 export { AgentMemory, type BatchOptions, type MemoryScope } from './agent-memory.js'
+export type { CompressionName } from './codec/compression.js'
+export type { Codec } from './codec/user-codec.js'
 export {
   AgentMemoryError,
   type ErrorCode,
   type Fate,
+  InvalidValueError,
   UnsettledWriteError,
+  type ValueIssue,
   VersionConflictError,
   type WrongCallCode,
   WrongCallError,
@@ -27,6 +31,7 @@ export type {
 export type { AgentMemoryOptions, DeleteOptions, MapOptions, WriteOptions } from './options.js'
 export type { Durability, Milestone } from './policy/durability.js'
 export type { AtRisk, MaxLoss } from './policy/loss-budget.js'
+export type { StandardSchema } from './standard-schema.js'
 export type {
   Change,
   DataStore,
@@ -36,4 +41,5 @@ export type {
   StoredEntry,
   StoreIdentity,
 } from './stores/data-store.js'
+export type { CodecName, CompressionOptions, SchemaOptions, ValueOptions } from './value-options.js'
 export type { BatchDeleteOptions, BatchWriteOptions, WriteBatch } from './write-batch.js'

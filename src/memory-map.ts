@@ -17,7 +17,7 @@ import {
 } from './options.js'
 import type { Durability } from './policy/durability.js'
 import type { LossBudget } from './policy/loss-budget.js'
-import { decode, encode } from './values.js'
+import type { Values } from './values.js'
 
 /** An entry as it was at one moment. */
 export interface MapEntry<V, K extends Key = Key> {
@@ -67,6 +67,7 @@ export interface MapCore {
   /** The map's name, encoded: it leads every key. */
   prefix: EncodedKey
   config: MapConfig
+  values: Values
   budget: LossBudget
   valueBytesMax: number
 }
@@ -76,7 +77,8 @@ const RANGE_KEYS = ['prefix', 'gt', 'gte', 'lt', 'lte', 'reverse', 'limit', 'pag
 // Room for the record's head and the longest key beside a value of the largest size.
 export const VALUE_RESERVE_BYTES = 2048
 
-export class MemoryMap<V = unknown, K extends Key = Key> {
+/** `V` is what the map gives, `In` what it takes: they differ if its schema makes one of the other. */
+export class MemoryMap<V = unknown, K extends Key = Key, In = V> {
   readonly name: string
   readonly #core: MapCore
   readonly #check: () => void
@@ -98,7 +100,7 @@ export class MemoryMap<V = unknown, K extends Key = Key> {
       this.#check()
       const held = options === undefined ? this.#core.engine.reader.heldNow(this.#encode(key)) : undefined
       if (held === undefined) return this.#load(key, options)
-      return Promise.resolve(held === null ? undefined : (decode(held) as V))
+      return Promise.resolve(held === null ? undefined : (this.#core.values.decode(held) as V))
     } catch (error) {
       return Promise.reject(error)
     }
@@ -106,21 +108,22 @@ export class MemoryMap<V = unknown, K extends Key = Key> {
 
   async #load(key: K, options: ReadOptions | undefined): Promise<V | undefined> {
     const found = await this.#find(key, options)
-    return found && (decode(found) as V)
+    return found && (this.#core.values.decode(found) as V)
   }
 
   /** The values of many keys, in their order. */
   async getMany(keys: readonly K[]): Promise<(V | undefined)[]> {
     this.#check()
     const encoded = keys.map(key => this.#encode(key))
-    const found = await this.#core.engine.reader.getMany(encoded)
-    return found.map(each => each && (decode(each) as V))
+    const { engine, values } = this.#core
+    const found = await engine.reader.getMany(encoded)
+    return found.map(each => each && (values.decode(each) as V))
   }
 
   /** The value of a key with its version; `undefined` if it is absent. */
   async getEntry(key: K, options?: ReadOptions): Promise<MapEntry<V, K> | undefined> {
     const found = await this.#find(key, options)
-    return found && entryOf<V, K>(key, found)
+    return found && this.#entryOf(key, found)
   }
 
   async has(key: K): Promise<boolean> {
@@ -130,18 +133,19 @@ export class MemoryMap<V = unknown, K extends Key = Key> {
   /**
    * Writes a value. It is visible at once; the promise resolves when it is as durable as asked.
    *
-   * @throws VERSION_CONFLICT if `expected` does not hold; VALUE_UNSUPPORTED for what cannot be kept as it is
+   * @throws VERSION_CONFLICT if `expected` does not hold; VALUE_UNSUPPORTED for what cannot be kept as it is;
+   * VALUE_INVALID for what the map's schema refuses
    */
-  set(key: K, value: V, options?: WriteOptions): Promise<WriteResult> {
+  set(key: K, value: In, options?: WriteOptions): Promise<WriteResult> {
     try {
       this.#check()
       const encodedKey = this.#encode(key)
-      const { engine, budget, valueBytesMax } = this.#core
+      const { engine, budget, values, valueBytesMax } = this.#core
       if (options !== undefined) {
         const { ttlMs } = parseWriteOptions(options)
-        return this.#writeWith(encodedKey, encode(value, valueBytesMax, this.#expiresAt(ttlMs)), options)
+        return this.#writeWith(encodedKey, values.encode(value, valueBytesMax, this.#expiresAt(ttlMs)), options)
       }
-      const content = encode(value, valueBytesMax, this.#expiresAt(undefined))
+      const content = values.encode(value, valueBytesMax, this.#expiresAt(undefined))
       return engine.writer.writeOne(encodedKey, content, this.#durabilityOf(encodedKey), budget)
     } catch (error) {
       return Promise.reject(error)
@@ -149,7 +153,7 @@ export class MemoryMap<V = unknown, K extends Key = Key> {
   }
 
   /** Writes many values as one batch: all of them or none. */
-  async setMany(entries: Iterable<readonly [K, V]>, options: WriteOptions = {}): Promise<WriteResult> {
+  async setMany(entries: Iterable<readonly [K, In]>, options: WriteOptions = {}): Promise<WriteResult> {
     this.#check()
     const { durability, expected, ttlMs } = parseWriteOptions(options)
     const writes = Array.from(entries, ([key, value]) => this.toWrite(key, value, { expected, ttlMs }))
@@ -172,23 +176,24 @@ export class MemoryMap<V = unknown, K extends Key = Key> {
    * is given `options.initial`, else `undefined`, if the key is absent. Without `ttlMs` the entry expires when it would
    * have expired.
    */
-  async update(key: K, fn: (value: V) => V, options: UpdateOptions<V> = {}): Promise<UpdateResult<V>> {
+  async update(key: K, fn: (value: V) => In, options: UpdateOptions<In> = {}): Promise<UpdateResult<V>> {
     this.#check()
     checkFunction(fn)
     checkObject(options, 'update', ['durability', 'expected', 'ttlMs', 'initial'])
     const { initial, ...writeOptions } = options
     const { durability, expected, ttlMs } = parseWriteOptions(writeOptions)
-    const { engine, budget, valueBytesMax } = this.#core
+    const { engine, budget, values, valueBytesMax } = this.#core
     const encodedKey = this.#encode(key)
     let value: V | undefined
     // The function may change what it is given, and may be called again: each call gets an object of its own.
-    const first = initial === undefined ? undefined : encode(initial, valueBytesMax)
+    const first = initial === undefined ? undefined : values.encode(initial, valueBytesMax)
     const content = (found: FoundValue | undefined) => {
       const before = found ?? (first && { form: first.form, value: first.value! })
-      value = fn((before && decode(before)) as V)
-      checkSynchronous(value)
+      const made = fn((before && values.decode(before)) as V)
+      checkSynchronous(made)
+      value = values.validated(made) as V
       const keepsExpiry = found !== undefined && ttlMs === undefined
-      return encode(value, valueBytesMax, keepsExpiry ? found.expiresAt : this.#expiresAt(ttlMs))
+      return values.encodeValidated(value, valueBytesMax, keepsExpiry ? found.expiresAt : this.#expiresAt(ttlMs))
     }
     const write = { key: encodedKey, content, expected, budget }
     const result = await engine.writer.write([write], durability ?? this.#durabilityOf(encodedKey))
@@ -207,7 +212,7 @@ export class MemoryMap<V = unknown, K extends Key = Key> {
     for await (const page of this.#core.engine.scanner.pages(range, Math.min(pageSize, left))) {
       for (const found of page) {
         this.#check()
-        yield entryOf<V, K>(this.#decode(found.key), found)
+        yield this.#entryOf(this.#decode(found.key), found)
         left -= 1
         if (left === 0) return
       }
@@ -215,10 +220,11 @@ export class MemoryMap<V = unknown, K extends Key = Key> {
   }
 
   /** @internal A write of this map, for a batch. */
-  toWrite(key: K, value: V, options: WriteOptions): Write {
+  toWrite(key: K, value: In, options: WriteOptions): Write {
     const { expected, ttlMs } = parseWriteOptions(options)
-    const content = encode(value, this.#core.valueBytesMax, this.#expiresAt(ttlMs))
-    return { key: this.#encode(key), content, expected, budget: this.#core.budget }
+    const { values, valueBytesMax, budget } = this.#core
+    const content = values.encode(value, valueBytesMax, this.#expiresAt(ttlMs))
+    return { key: this.#encode(key), content, expected, budget }
   }
 
   /** @internal A delete of this map, for a batch. */
@@ -270,6 +276,12 @@ export class MemoryMap<V = unknown, K extends Key = Key> {
     return rules.isEmpty ? durability : (rules.durabilityOf(encoded.slice(this.#prefix.length)) ?? durability)
   }
 
+  #entryOf(key: K, found: FoundValue): MapEntry<V, K> {
+    const entry: MapEntry<V, K> = { key, value: this.#core.values.decode(found) as V, version: found.lsn }
+    if (found.expiresAt !== NEVER) entry.expiresAt = found.expiresAt
+    return entry
+  }
+
   #encode(key: K): EncodedKey {
     const encoded = this.#prefix + encodeKey(key)
     checkKeyLength(encoded)
@@ -301,12 +313,6 @@ export class MemoryMap<V = unknown, K extends Key = Key> {
     const pageSize = integer(options.pageSize, 'pageSize', 256, 1, 65_536)
     return { range: { from, to, reverse }, limit, pageSize }
   }
-}
-
-function entryOf<V, K extends Key>(key: K, found: FoundValue): MapEntry<V, K> {
-  const entry: MapEntry<V, K> = { key, value: decode(found) as V, version: found.lsn }
-  if (found.expiresAt !== NEVER) entry.expiresAt = found.expiresAt
-  return entry
 }
 
 function later(a: EncodedKey, b: EncodedKey): EncodedKey {

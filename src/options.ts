@@ -1,15 +1,27 @@
 /** Options, checked once, here: what the engine gets has no field missing and none that is wrong. */
 import { resolve } from 'node:path'
+import { VALUE_BYTES_LIMIT } from './codec/compression.js'
 import { WrongCallError } from './core/errors.js'
 import { encodeKey, encodeSegment, type Key } from './core/key.js'
 import type { EngineConfig, StoreOpener } from './engine/config.js'
 import { type Clock, systemClock } from './io/clock.js'
 import type { FileSystem } from './io/file-system.js'
 import { nodeFileSystem } from './io/node-file-system.js'
+import { badOption, checkObject, integer } from './option-checks.js'
 import { DURABILITIES, type Durability } from './policy/durability.js'
 import { KeyRules } from './policy/key-rules.js'
 import type { MaxLoss } from './policy/loss-budget.js'
 import { storeOpener } from './store-opener.js'
+import {
+  parseValueOptions,
+  type SchemaOptions,
+  VALUE_OPTIONS,
+  type ValueConfig,
+  type ValueOptions,
+  valueFingerprint,
+} from './value-options.js'
+
+export { checkObject, integer }
 
 /** Options of {@link AgentMemory.open}. All of them have safe defaults. */
 export interface AgentMemoryOptions {
@@ -97,8 +109,8 @@ export interface AgentMemoryOptions {
   clock?: Clock
 }
 
-/** Options of {@link AgentMemory.map}. */
-export interface MapOptions<K extends Key = Key> {
+/** Options of {@link AgentMemory.map}, which takes {@link SchemaOptions} too. */
+export interface MapOptions<K extends Key = Key> extends ValueOptions {
   /** How durable the map's writes are if they do not say otherwise. @defaultValue that of the memory */
   durability?: Durability
   /** A loss bound of the map's own; what it leaves out is taken from the memory's bound. */
@@ -143,13 +155,13 @@ export interface MapConfig {
   /** `undefined`: for ever. */
   ttlMs: number | undefined
   rules: KeyRules
+  values: ValueConfig
   /** Two maps of one name must have been given equal options. */
   fingerprint: string
 }
 
 const MIB = 1 << 20
 const DEFAULT_MAX_LOSS: MaxLoss = { ms: 1000, writes: 10_000, bytes: MIB }
-const FRAME_BYTES_LIMIT = 512 * MIB
 const SEGMENT_BYTES_MIN = 4 * MIB
 
 const MEMORY_KEYS = [
@@ -173,7 +185,7 @@ const MEMORY_KEYS = [
 export function parseMemoryOptions(location: unknown, options: AgentMemoryOptions = {}): MemoryConfig {
   checkObject(options, 'open', MEMORY_KEYS)
   const folder = parseLocation(location)
-  const frameBytesMax = integer(options.frameBytesMax, 'frameBytesMax', 16 * MIB, 64 * 1024, FRAME_BYTES_LIMIT)
+  const frameBytesMax = integer(options.frameBytesMax, 'frameBytesMax', 16 * MIB, 64 * 1024, VALUE_BYTES_LIMIT)
   const segmentBytesMax = integer(options.segmentBytesMax, 'segmentBytesMax', 64 * MIB, 64 * 1024, 1024 * MIB)
   const onLogLost = options.onLogLost ?? 'refuse'
   if (onLogLost !== 'refuse' && onLogLost !== 'proceed')
@@ -202,15 +214,16 @@ export function parseMemoryOptions(location: unknown, options: AgentMemoryOption
 }
 
 /** Checks the arguments of `memory.map`. */
-export function parseMapOptions(options: MapOptions, memory: MemoryConfig): MapConfig {
-  checkObject(options, 'map', ['durability', 'maxLoss', 'ttlMs', 'rules'])
+export function parseMapOptions(options: MapOptions & SchemaOptions, memory: MemoryConfig): MapConfig {
+  checkObject(options, 'map', ['durability', 'maxLoss', 'ttlMs', 'rules', ...VALUE_OPTIONS])
   const durability = parseDurability(options.durability) ?? memory.durability
   const { frameBytesMax } = memory.engine
   const maxLoss = options.maxLoss && parseMaxLoss(options.maxLoss, memory.maxLoss, frameBytesMax)
   const ttlMs = options.ttlMs === undefined ? undefined : parseTtl(options.ttlMs)
   const rules = parseRules(options.rules ?? [])
-  const fingerprint = JSON.stringify([durability, maxLoss, ttlMs, rules])
-  return { durability, maxLoss, ttlMs, rules: new KeyRules(rules), fingerprint }
+  const values = parseValueOptions(options)
+  const fingerprint = JSON.stringify([durability, maxLoss, ttlMs, rules, valueFingerprint(values)])
+  return { durability, maxLoss, ttlMs, rules: new KeyRules(rules), values, fingerprint }
 }
 
 /** Checks the options of a write. */
@@ -249,37 +262,6 @@ export function parseName(name: unknown): string {
     message: `The name of a map is ${name === '' ? 'empty' : `not a well-formed string (${typeof name})`}`,
     next: "Give it a name, for example memory.map('runs')",
   })
-}
-
-/** Throws UNKNOWN_OPTION for a field that `what` does not know, naming those that it does. */
-export function checkObject(options: unknown, what: string, known: readonly string[]): void {
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
-    throw new WrongCallError('INVALID_OPTION', {
-      message: `The options of ${what} are ${options === null ? 'null' : Array.isArray(options) ? 'an array' : typeof options}`,
-      next: 'Give an object, or leave them out',
-    })
-  }
-  for (const key of Object.keys(options)) {
-    if (known.includes(key)) continue
-    throw new WrongCallError('UNKNOWN_OPTION', {
-      message: `${what} has no option "${key}"`,
-      next: `The options are: ${known.join(', ')}`,
-    })
-  }
-}
-
-/** Throws INVALID_OPTION for a number that is not a whole one within its limits. */
-export function integer(
-  value: unknown,
-  name: string,
-  byDefault: number,
-  min: number,
-  max = Number.MAX_SAFE_INTEGER,
-): number {
-  if (value === undefined) return byDefault
-  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= min && value <= max) return value
-  const range = max === Number.MAX_SAFE_INTEGER ? `from ${min}` : `from ${min} to ${max}`
-  throw badOption(name, value, `a whole number ${range}`)
 }
 
 function parseLocation(location: unknown): string {
@@ -324,13 +306,6 @@ function parseRules(rules: unknown): { prefix: string; durability: Durability }[
     const parsed = parseDurability(durability)
     if (parsed === undefined) throw badOption('rules', durability, 'an array of { prefix, durability }')
     return { prefix: encodeKey(prefix), durability: parsed }
-  })
-}
-
-function badOption(name: string, value: unknown, wanted: string): WrongCallError {
-  return new WrongCallError('INVALID_OPTION', {
-    message: `The option "${name}" is ${typeof value === 'string' ? `"${value}"` : String(value)}`,
-    next: `Give ${wanted}`,
   })
 }
 

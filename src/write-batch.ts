@@ -24,12 +24,12 @@ export class WriteBatch {
     this.#engine = engine
   }
 
-  set<V, K extends Key>(map: MemoryMap<V, K>, key: K, value: V, options: BatchWriteOptions = {}): this {
+  set<V, K extends Key, In>(map: MemoryMap<V, K, In>, key: K, value: In, options: BatchWriteOptions = {}): this {
     this.#check(map)
     return this.#add(map, map.toWrite(key, value, options))
   }
 
-  delete<V, K extends Key>(map: MemoryMap<V, K>, key: K, options: BatchDeleteOptions = {}): this {
+  delete<V, K extends Key, In>(map: MemoryMap<V, K, In>, key: K, options: BatchDeleteOptions = {}): this {
     this.#check(map)
     return this.#add(map, map.toDelete(key, options))
   }
@@ -40,13 +40,13 @@ export class WriteBatch {
     return { writes: this.#writes, durability: strongest(this.#durabilities) }
   }
 
-  #add<V, K extends Key>(map: MemoryMap<V, K>, write: Write): this {
+  #add<V, K extends Key, In>(map: MemoryMap<V, K, In>, write: Write): this {
     this.#writes.push(write)
     this.#durabilities.push(map.strongestOf([write]))
     return this
   }
 
-  #check<V, K extends Key>(map: MemoryMap<V, K>): void {
+  #check<V, K extends Key, In>(map: MemoryMap<V, K, In>): void {
     if (this.#isDone) {
       throw new WrongCallError('INVALID_ARGUMENT', {
         message: 'A write was added to a batch after its function had returned',

@@ -7,9 +7,8 @@
  * draws the bytes, docs/decisions/0002-codec.md says why.
  */
 import { Packr, RESET_BUFFER_MODE } from 'msgpackr'
-import { AgentMemoryError } from '../core/errors.js'
 import { Preparation } from './prepare.js'
-import { Refusal, refusalError, tooLargeError } from './refusal.js'
+import { Refusal, refusalError, tooLargeError, undecodable } from './refusal.js'
 import { BlobReader, restoreSpecials } from './special.js'
 
 /** The first byte of a value with specials: the one byte that MessagePack never uses. */
@@ -63,11 +62,7 @@ export function decodeValue(bytes: Buffer, start: number, end: number): unknown 
     if (bytes[start] !== SPECIALS_MARK) return packr.unpack(bytes, { start, end }) as unknown
     return decodeSpecials(bytes, start, end)
   } catch (cause) {
-    throw new AgentMemoryError('STORE_CORRUPT', {
-      message: 'The bytes of a value cannot be decoded',
-      next: 'Run "npx holdfast verify" to learn what else is damaged, and restore the value from a backup',
-      cause,
-    })
+    throw undecodable(cause)
   }
 }
 

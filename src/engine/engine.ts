@@ -5,6 +5,7 @@
  * not synced is in doubt, and reads go on. `reopen` settles it: recovery says what is on the disk, and the rest is
  * logged again.
  */
+import type { CompressionTally } from '../codec/compression.js'
 import { AgentMemoryError } from '../core/errors.js'
 import type { Lsn } from '../core/lsn.js'
 import type { Timer } from '../io/clock.js'
@@ -63,6 +64,7 @@ export class Engine {
   readonly reader: Reader
   readonly scanner: Scanner
   readonly writer: Writer
+  readonly compression: CompressionTally = { bytesBefore: 0, bytesAfter: 0 }
   readonly recovery: RecoveryReport
   readonly folderKind: string
   readonly epoch: number
