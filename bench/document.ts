@@ -63,6 +63,11 @@ Both are measured as a user would write them, and lru-cache once more with an \`
     title: 'what many entries take',
     text: 'The anonymous memory of a process with default options that writes, reads at random, scans and closes.',
   },
+  size: {
+    title: 'compression',
+    text: `Recorded runs, each message a value and each run a value: bytes of the log's frames, and of the data store after a
+checkpoint and an open. LevelDB compresses its tables by itself, so the plain store is no plain sum of its values.`,
+  },
 }
 
 /** `plots`: the names of those that there are. */

@@ -13,6 +13,7 @@ import { reads } from './reads.js'
 import { recovery } from './recovery.js'
 import { table } from './report.js'
 import { killServers } from './server.js'
+import { size } from './size.js'
 import { sustained } from './sustained.js'
 import { throughput } from './throughput.js'
 import { valuesOf } from './workload.js'
@@ -29,6 +30,7 @@ const RUNS: Record<CaseName, (options: BenchOptions) => AsyncIterable<Line>> = {
   P9: growth,
   conversations,
   memory: watchMemory,
+  size,
 }
 
 let options: BenchOptions

@@ -6,7 +6,8 @@ import assert from 'node:assert/strict'
 import { isDeepStrictEqual } from 'node:util'
 import { crc32 } from 'node:zlib'
 import fc from 'fast-check'
-import { CODEC_MSGPACK, decodeValue, encodeValue } from '../src/codec/codec.js'
+import { decodeValue, encodeValue } from '../src/codec/codec.js'
+import { CODEC, COMPRESSION, formOf } from '../src/codec/form.js'
 import { decodeStoredValue, encodeStoredValue } from '../src/codec/stored-value.js'
 import { encodeKey } from '../src/core/key.js'
 import { AgentMemoryError } from '../src/index.js'
@@ -74,7 +75,7 @@ export async function fuzzCodec(runs: number, seed: number): Promise<CodecFuzzCo
       const stored = encodeStoredValue({
         key: KEY,
         lsn: 7,
-        codec: CODEC_MSGPACK,
+        form: formOf(CODEC.messagePack, COMPRESSION.none, 0),
         value: encodeValue(value, VALUE_BYTES_MAX),
       })
       assert.equal(
@@ -94,7 +95,7 @@ export async function fuzzCodec(runs: number, seed: number): Promise<CodecFuzzCo
 }
 
 function decode(bytes: Buffer): unknown {
-  return decodeValue(bytes, 0, bytes.length, CODEC_MSGPACK)
+  return decodeValue(bytes, 0, bytes.length)
 }
 
 /** Whether something comes of it; `false` for an error of ours, and any other is thrown. */

@@ -12,8 +12,9 @@ export interface ModelWrite {
   key: string
   /** Different in every write; `undefined` for a delete. */
   value: string | undefined
-  /** In which loss bound it counts. */
+  /** In which loss bound it counts, and as how many bytes at least: those of its key and of its encoded value. */
   budget: string
+  bytes: number
 }
 
 /** Writes that take effect together. */
@@ -170,10 +171,10 @@ function overBound(bounds: Bounds, missing: readonly Call[], moment: Moment): st
   const lost = new Map<string, { writes: number; bytes: number }>()
   for (const call of missing) {
     if (call.ack === 0 || call.ack > moment.acks) continue
-    for (const { key, value, budget } of call.writes) {
+    for (const { budget, bytes } of call.writes) {
       const sum = lost.get(budget) ?? { writes: 0, bytes: 0 }
       sum.writes += 1
-      sum.bytes += key.length + (value?.length ?? 0)
+      sum.bytes += bytes
       lost.set(budget, sum)
       const age = moment.ms - call.ackMs
       if (age > bounds[budget]!.ms) return `write-back of ${age} ms ago is gone, more than ${budget} may lose`

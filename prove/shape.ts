@@ -1,14 +1,28 @@
 /** The maps, scopes and keys that the workloads write, and the values that say which write they are of. */
 import type { AgentMemory, Durability, Key, MapOptions, MaxLoss, MemoryMap } from '../src/index.js'
 import { type Random, randomBelow } from '../src/testing/random.js'
+import { parseValueOptions } from '../src/value-options.js'
+import { Values } from '../src/values.js'
 import type { Bounds, Content, ModelWrite } from './history.js'
 
 export const MAX_LOSS: MaxLoss = { ms: 400, writes: 12, bytes: 16 * 1024 }
 export const COUNTER_LOSS: MaxLoss = { ms: 200, writes: 5, bytes: 4 * 1024 }
 export const BOUNDS: Bounds = { memory: MAX_LOSS, counters: COUNTER_LOSS }
 export const DURABILITIES: readonly Durability[] = ['write-back', 'write-ahead', 'write-through']
-const COUNTERS: MapOptions<string> = { durability: 'write-back', maxLoss: COUNTER_LOSS }
-const MAPS = { runs: undefined, notes: undefined, counters: COUNTERS }
+/** The options of each map: in every scope, and for whoever reads what is left. */
+const MAPS: Record<'runs' | 'notes' | 'counters', MapOptions<string> | undefined> = {
+  runs: undefined,
+  notes: undefined,
+  counters: { durability: 'write-back', maxLoss: COUNTER_LOSS },
+}
+
+/** How the maps encode their values. */
+const VALUES = new Map(
+  Object.entries(MAPS).map(([name, options]) => {
+    return [name, new Values(name, parseValueOptions(options ?? {}), { bytesBefore: 0, bytesAfter: 0 })]
+  }),
+)
+const VALUE_BYTES_MAX = 1 << 20
 
 /** A map as a program sees it, and where its keys are in the model. */
 export interface Place {
@@ -18,12 +32,13 @@ export interface Place {
 }
 
 export function placesOf(memory: AgentMemory): Place[] {
+  const { runs, notes, counters } = MAPS
   return [
-    { map: memory.map('runs'), prefix: 'runs/', budget: 'memory' },
-    { map: memory.map('notes'), prefix: 'notes/', budget: 'memory' },
-    { map: memory.scope('acme').map('notes'), prefix: 'notes/acme/', budget: 'memory' },
-    { map: memory.scope('acme', 'bot').map('runs'), prefix: 'runs/acme/bot/', budget: 'memory' },
-    { map: memory.map<string, string>('counters', COUNTERS), prefix: 'counters/', budget: 'counters' },
+    { map: memory.map('runs', runs), prefix: 'runs/', budget: 'memory' },
+    { map: memory.map('notes', notes), prefix: 'notes/', budget: 'memory' },
+    { map: memory.scope('acme').map('notes', notes), prefix: 'notes/acme/', budget: 'memory' },
+    { map: memory.scope('acme', 'bot').map('runs', runs), prefix: 'runs/acme/bot/', budget: 'memory' },
+    { map: memory.map('counters', counters), prefix: 'counters/', budget: 'counters' },
   ]
 }
 
@@ -44,7 +59,10 @@ export async function contentOf(memory: AgentMemory): Promise<Content> {
 }
 
 export function modelWrite(place: Place, key: string, value: string | undefined): ModelWrite {
-  return { key: place.prefix + key, value, budget: place.budget }
+  const values = VALUES.get(place.prefix.slice(0, place.prefix.indexOf('/')))!
+  const encoded = value === undefined ? undefined : values.encode(value, VALUE_BYTES_MAX).value
+  const name = place.prefix + key
+  return { key: name, value, budget: place.budget, bytes: name.length + (encoded?.length ?? 0) }
 }
 
 /** Few keys, so that they are met again by writes of other durabilities. */

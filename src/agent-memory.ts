@@ -37,14 +37,18 @@ import {
 import { Preferences } from './shapes/preferences.js'
 import { Sequence } from './shapes/sequence.js'
 import { closeShared, openShared, type SharedEngine } from './shared-engine.js'
-import { encode } from './values.js'
+import type { SchemaOptions } from './value-options.js'
+import { Values } from './values.js'
 import { type BatchAppend, WriteBatch } from './write-batch.js'
 
 const CLOSE_DEADLINE_MS = 30_000
 
 /** A part of a memory: its maps and all else, with some segments before every key. A memory itself is the whole. */
 export interface MemoryScope {
-  map<V = unknown, K extends Key = Key>(name: string, options?: MapOptions<K, V>): MemoryMap<V, K>
+  map<V = unknown, K extends Key = Key, In = V>(
+    name: string,
+    options?: MapOptions<K, V> & SchemaOptions<V, In>,
+  ): MemoryMap<V, K, In>
   sequence<V = unknown>(name: string, options?: SequenceOptions): Sequence<V>
   conversations<M = unknown>(options?: ConversationsOptions): Conversations<M>
   preferences<V = unknown>(options?: PreferencesOptions): Preferences<V>
@@ -72,11 +76,15 @@ class Scope implements MemoryScope {
     this.#prefix = prefix
   }
 
-  map<V = unknown, K extends Key = Key>(name: string, options?: MapOptions<K, V>): MemoryMap<V, K> {
+  map<V = unknown, K extends Key = Key, In = V>(
+    name: string,
+    options?: MapOptions<K, V> & SchemaOptions<V, In>,
+  ): MemoryMap<V, K, In> {
     this.#check()
-    const parse = (given: MapOptions<K, V>, memory: MemoryConfig) => parseMapOptions(name, given as MapOptions, memory)
+    const parse = (given: MapOptions<K, V> & SchemaOptions<V, In>, memory: MemoryConfig) =>
+      parseMapOptions(name, given as MapOptions & SchemaOptions, memory)
     const core = coreOf(this.#handle.shared, parseName(name), `The map "${name}" was`, options, parse)
-    return new MemoryMap<V, K>(name, core, this.#prefix, () => this.#check())
+    return new MemoryMap<V, K, In>(name, core, this.#prefix, () => this.#check())
   }
 
   sequence<V = unknown>(name: string, options?: SequenceOptions): Sequence<V> {
@@ -177,10 +185,13 @@ export class AgentMemory implements MemoryScope, AsyncDisposable {
 
   /**
    * A map of the memory. Maps of one name are one map; giving other options than it was first given throws
-   * OPTIONS_DIFFER, leaving them out takes it as it is.
+   * OPTIONS_DIFFER, leaving them out takes it as it is. Functions among them are each handle's own.
    */
-  map<V = unknown, K extends Key = Key>(name: string, options?: MapOptions<K, V>): MemoryMap<V, K> {
-    return this.#root.map<V, K>(name, options)
+  map<V = unknown, K extends Key = Key, In = V>(
+    name: string,
+    options?: MapOptions<K, V> & SchemaOptions<V, In>,
+  ): MemoryMap<V, K, In> {
+    return this.#root.map<V, K, In>(name, options)
   }
 
   /** An append-only list. A name is that of one sequence; its options are taken as those of a map are. */
@@ -303,7 +314,8 @@ function coreOf<Options extends object, Config extends MapConfig>(
   }
   if (found.config.fingerprint !== config.fingerprint) throw optionsDiffer(what)
   if (config.loading !== undefined) found.readThrough!.use(config.loading.load)
-  return found
+  // Functions among the options are not compared: each handle has its own.
+  return { ...found, values: new Values(config.policy.map, config.values, shared.engine.compression) }
 }
 
 function newCore<Config extends MapConfig>(
@@ -312,6 +324,7 @@ function newCore<Config extends MapConfig>(
   config: Config,
 ): MapCore<Config> {
   const { maxLoss, ttlMs, loading, policy } = config
+  const values = new Values(policy.map, config.values, engine.compression)
   const budget = maxLoss === undefined ? shared.budget : engine.addBudget(maxLoss)
   const valueBytesMax = shared.config.engine.frameBytesMax - VALUE_RESERVE_BYTES
   const keptMs = loading === undefined || ttlMs === undefined ? undefined : ttlMs + loading.staleMs
@@ -324,9 +337,9 @@ function newCore<Config extends MapConfig>(
       loading,
       budget,
       durabilityOf: key => policy.durabilityOf(key, undefined),
-      encode: value => encode(value, valueBytesMax, keptMs === undefined ? NEVER : engine.expiresAt(keptMs)),
+      encode: value => values.encode(value, valueBytesMax, keptMs === undefined ? NEVER : engine.expiresAt(keptMs)),
     })
-  return { engine, prefix, config, budget, valueBytesMax, readThrough }
+  return { engine, prefix, config, values, budget, valueBytesMax, readThrough }
 }
 
 function optionsDiffer(what: string): WrongCallError {

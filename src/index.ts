@@ -1,10 +1,14 @@
 /** Holdfast: keeps what an AI agent must remember, each write as durable as it says. */
 export { AgentMemory, type MemoryScope } from './agent-memory.js'
+export type { CompressionName } from './codec/compression.js'
+export type { Codec } from './codec/user-codec.js'
 export {
   AgentMemoryError,
   type ErrorCode,
   type Fate,
+  InvalidValueError,
   UnsettledWriteError,
+  type ValueIssue,
   VersionConflictError,
   type WrongCallCode,
   WrongCallError,
@@ -54,6 +58,7 @@ export type {
 } from './shapes/options.js'
 export type { Preferences } from './shapes/preferences.js'
 export type { AppendResult, Sequence, SequenceItem, TrimResult } from './shapes/sequence.js'
+export type { StandardSchema } from './standard-schema.js'
 export type {
   Change,
   DataStore,
@@ -63,4 +68,5 @@ export type {
   StoredEntry,
   StoreIdentity,
 } from './stores/data-store.js'
+export type { CodecName, CompressionOptions, SchemaOptions, ValueOptions } from './value-options.js'
 export type { WriteBatch } from './write-batch.js'

@@ -17,7 +17,7 @@ import {
 import { type Durability, strongest } from './policy/durability.js'
 import type { LossBudget } from './policy/loss-budget.js'
 import type { Loaded, ReadThrough } from './read-through.js'
-import { decode, encode } from './values.js'
+import type { Values } from './values.js'
 
 /** An entry as it was at one moment. */
 export interface MapEntry<V, K extends Key = Key> {
@@ -67,6 +67,7 @@ export interface MapCore<Config extends MapConfig = MapConfig> {
   /** The map's name, encoded: it leads every key. */
   prefix: EncodedKey
   config: Config
+  values: Values
   budget: LossBudget
   valueBytesMax: number
   /** For a map that loads what it does not hold. */
@@ -81,7 +82,8 @@ const RANGE_KEYS = ['prefix', 'gt', 'gte', 'lt', 'lte', 'reverse', 'limit', 'pag
 // Room for the record's head and the longest key beside a value of the largest size.
 export const VALUE_RESERVE_BYTES = 2048
 
-export class MemoryMap<V = unknown, K extends Key = Key> {
+/** `V` is what the map gives, `In` what it takes: they differ if its schema makes one of the other. */
+export class MemoryMap<V = unknown, K extends Key = Key, In = V> {
   readonly name: string
   readonly #core: MapCore
   readonly #check: () => void
@@ -108,7 +110,7 @@ export class MemoryMap<V = unknown, K extends Key = Key> {
       const isUsual = options === undefined && readThrough === undefined
       const held = isUsual ? engine.reader.heldNow(this.#encode(key)) : undefined
       if (held === undefined) return this.#read(key, options)
-      return Promise.resolve(held === null ? undefined : (decode(held) as V))
+      return Promise.resolve(held === null ? undefined : (this.#core.values.decode(held) as V))
     } catch (error) {
       return Promise.reject(error)
     }
@@ -116,7 +118,7 @@ export class MemoryMap<V = unknown, K extends Key = Key> {
 
   async #read(key: K, options: ReadOptions | undefined): Promise<V | undefined> {
     const found = await (this.#core.readThrough === undefined ? this.#find(key, options) : this.#loaded(key, options))
-    return found && (decode(found) as V)
+    return found && (this.#core.values.decode(found) as V)
   }
 
   async #loaded(key: K, options: ReadOptions | undefined): Promise<Loaded | undefined> {
@@ -131,16 +133,16 @@ export class MemoryMap<V = unknown, K extends Key = Key> {
   async getMany(keys: readonly K[]): Promise<(V | undefined)[]> {
     this.#check()
     const encoded = keys.map(key => this.#encode(key))
-    const { engine, readThrough } = this.#core
+    const { engine, readThrough, values } = this.#core
     const held = await engine.reader.getMany(encoded)
     const found = await (readThrough?.getMany(encoded, this.#prefix.length, held) ?? held)
-    return found.map(each => each && (decode(each) as V))
+    return found.map(each => each && (values.decode(each) as V))
   }
 
   /** The value of a key with its version; `undefined` if it is absent. */
   async getEntry(key: K, options?: ReadOptions): Promise<MapEntry<V, K> | undefined> {
     const found = await this.#find(key, options)
-    return found && entryOf<V, K>(key, found)
+    return found && this.#entryOf(key, found)
   }
 
   async has(key: K): Promise<boolean> {
@@ -150,18 +152,19 @@ export class MemoryMap<V = unknown, K extends Key = Key> {
   /**
    * Writes a value. It is visible at once; the promise resolves when it is as durable as asked.
    *
-   * @throws VERSION_CONFLICT if `expected` does not hold; VALUE_UNSUPPORTED for what cannot be kept as it is
+   * @throws VERSION_CONFLICT if `expected` does not hold; VALUE_UNSUPPORTED for what cannot be kept as it is;
+   * VALUE_INVALID for what the map's schema refuses
    */
-  set(key: K, value: V, options?: WriteOptions): Promise<WriteResult> {
+  set(key: K, value: In, options?: WriteOptions): Promise<WriteResult> {
     try {
       this.#check()
       const encodedKey = this.#encode(key)
-      const { engine, budget, valueBytesMax } = this.#core
+      const { engine, budget, values, valueBytesMax } = this.#core
       if (options !== undefined) {
         const { ttlMs } = parseWriteOptions(options)
-        return this.#writeWith(encodedKey, encode(value, valueBytesMax, this.#expiresAt(ttlMs)), options)
+        return this.#writeWith(encodedKey, values.encode(value, valueBytesMax, this.#expiresAt(ttlMs)), options)
       }
-      const content = encode(value, valueBytesMax, this.#expiresAt(undefined))
+      const content = values.encode(value, valueBytesMax, this.#expiresAt(undefined))
       return engine.writer.writeOne(encodedKey, content, this.durabilityOf(encodedKey), budget)
     } catch (error) {
       return Promise.reject(error)
@@ -169,7 +172,7 @@ export class MemoryMap<V = unknown, K extends Key = Key> {
   }
 
   /** Writes many values as one batch: all of them or none. */
-  async setMany(entries: Iterable<readonly [K, V]>, options: WriteOptions = {}): Promise<WriteResult> {
+  async setMany(entries: Iterable<readonly [K, In]>, options: WriteOptions = {}): Promise<WriteResult> {
     this.#check()
     parseWriteOptions(options)
     const writes = Array.from(entries, ([key, value]) => this.toWrite(key, value, options))
@@ -192,23 +195,24 @@ export class MemoryMap<V = unknown, K extends Key = Key> {
    * is given `options.initial`, else `undefined`, if the key is absent. Without `ttlMs` the entry expires when it would
    * have expired.
    */
-  async update(key: K, fn: (value: V) => V, options: UpdateOptions<V> = {}): Promise<UpdateResult<V>> {
+  async update(key: K, fn: (value: V) => In, options: UpdateOptions<In> = {}): Promise<UpdateResult<V>> {
     this.#check()
     checkFunction(fn)
     checkObject(options, 'update', ['durability', 'dataClass', 'expected', 'ttlMs', 'initial'])
     const { initial, ...writeOptions } = options
     const { expected, ttlMs } = parseWriteOptions(writeOptions)
-    const { engine, budget, valueBytesMax } = this.#core
+    const { engine, budget, values, valueBytesMax } = this.#core
     const encodedKey = this.#encode(key)
     let value: V | undefined
     // The function may change what it is given, and may be called again: each call gets an object of its own.
-    const first = initial === undefined ? undefined : encode(initial, valueBytesMax)
+    const first = initial === undefined ? undefined : values.encode(initial, valueBytesMax)
     const content = (found: FoundValue | undefined) => {
       const before = found ?? first
-      value = fn((before && decode(before)) as V)
-      checkSynchronous(value)
+      const made = fn((before && values.decode(before)) as V)
+      checkSynchronous(made)
+      value = values.validated(made) as V
       const keepsExpiry = found !== undefined && ttlMs === undefined
-      return encode(value, valueBytesMax, keepsExpiry ? found.expiresAt : this.#expiresAt(ttlMs))
+      return values.encodeValidated(value, valueBytesMax, keepsExpiry ? found.expiresAt : this.#expiresAt(ttlMs))
     }
     const write = { key: encodedKey, content, expected, budget }
     const result = await engine.writer.write([write], this.durabilityOf(encodedKey, options))
@@ -227,7 +231,7 @@ export class MemoryMap<V = unknown, K extends Key = Key> {
     for await (const page of this.#core.engine.scanner.pages(range, Math.min(pageSize, left))) {
       for (const found of page) {
         this.#check()
-        yield entryOf<V, K>(this.#decode(found.key), found)
+        yield this.#entryOf(this.#decode(found.key), found)
         left -= 1
         if (left === 0) return
       }
@@ -235,10 +239,11 @@ export class MemoryMap<V = unknown, K extends Key = Key> {
   }
 
   /** @internal A write of this map, for a batch. */
-  toWrite(key: K, value: V, options: WriteOptions): Write {
+  toWrite(key: K, value: In, options: WriteOptions): Write {
     const { expected, ttlMs } = parseWriteOptions(options)
-    const content = encode(value, this.#core.valueBytesMax, this.#expiresAt(ttlMs))
-    return { key: this.#encode(key), content, expected, budget: this.#core.budget }
+    const { values, valueBytesMax, budget } = this.#core
+    const content = values.encode(value, valueBytesMax, this.#expiresAt(ttlMs))
+    return { key: this.#encode(key), content, expected, budget }
   }
 
   /** @internal A delete of this map, for a batch. */
@@ -285,6 +290,12 @@ export class MemoryMap<V = unknown, K extends Key = Key> {
     return ttl === undefined || ttl === null ? NEVER : engine.expiresAt(ttl + (config.loading?.staleMs ?? 0))
   }
 
+  #entryOf(key: K, found: FoundValue): MapEntry<V, K> {
+    const entry: MapEntry<V, K> = { key, value: this.#core.values.decode(found) as V, version: found.lsn }
+    if (found.expiresAt !== NEVER) entry.expiresAt = found.expiresAt
+    return entry
+  }
+
   #encode(key: K): EncodedKey {
     const encoded = this.#prefix + encodeKey(key)
     checkKeyLength(encoded)
@@ -315,12 +326,6 @@ export class MemoryMap<V = unknown, K extends Key = Key> {
     const pageSize = integer(options.pageSize, 'pageSize', 256, 1, 65_536)
     return { range: { from, to, reverse }, limit, pageSize }
   }
-}
-
-function entryOf<V, K extends Key>(key: K, found: FoundValue): MapEntry<V, K> {
-  const entry: MapEntry<V, K> = { key, value: decode(found) as V, version: found.lsn }
-  if (found.expiresAt !== NEVER) entry.expiresAt = found.expiresAt
-  return entry
 }
 
 function later(a: EncodedKey, b: EncodedKey): EncodedKey {

@@ -73,7 +73,14 @@ export function parseDataClass(dataClass: unknown, durability?: unknown): DataCl
 
 export function badOption(name: string, value: unknown, wanted: string): WrongCallError {
   return new WrongCallError('INVALID_OPTION', {
-    message: `The option "${name}" is ${typeof value === 'string' ? `"${value}"` : String(value)}`,
+    message: `The option "${name}" is ${textOf(value)}`,
     next: `Give ${wanted}`,
   })
+}
+
+function textOf(value: unknown): string {
+  if (typeof value === 'string') return `"${value}"`
+  if (typeof value === 'function') return 'a function'
+  if (typeof value !== 'object' || value === null) return String(value)
+  return Array.isArray(value) ? 'an array' : 'an object'
 }

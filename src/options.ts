@@ -1,5 +1,6 @@
 /** Options, checked once, here: what the engine gets has no field missing and none that is wrong. */
 import { resolve } from 'node:path'
+import { VALUE_BYTES_LIMIT } from './codec/compression.js'
 import { WrongCallError } from './core/errors.js'
 import type { Key } from './core/key.js'
 import type { EngineConfig, StoreOpener } from './engine/config.js'
@@ -15,6 +16,14 @@ import { MapPolicy } from './policy/map-policy.js'
 import { type DurabilityRule, identityOf, type MapRule, type Rule } from './policy/rules.js'
 import { parseRules } from './rule-options.js'
 import { storeOpener } from './store-opener.js'
+import {
+  parseValueOptions,
+  type SchemaOptions,
+  VALUE_OPTIONS,
+  type ValueConfig,
+  type ValueOptions,
+  valueFingerprint,
+} from './value-options.js'
 
 /** Options of {@link AgentMemory.open}. All of them have safe defaults. */
 export interface AgentMemoryOptions {
@@ -116,9 +125,9 @@ export interface AgentMemoryOptions {
   clock?: Clock
 }
 
-/** Options of {@link AgentMemory.map}. */
+/** Options of {@link AgentMemory.map}, which takes {@link SchemaOptions} too. */
 // biome-ignore lint/suspicious/noExplicitAny: options without a loader fit maps of any values.
-export interface MapOptions<K extends Key = Key, V = any> extends LoadOptions<K, V> {
+export interface MapOptions<K extends Key = Key, V = any> extends LoadOptions<K, V>, ValueOptions {
   /** How durable the map's writes are if they do not say otherwise. @defaultValue that of the memory */
   durability?: Durability
   /** The same by a data class, in place of `durability`: what it means is said by rules, else by `chooseDurability`. */
@@ -178,13 +187,13 @@ export interface MapConfig {
   ttlMs: number | undefined
   /** `undefined`: what is not there is absent. */
   loading: Loading | undefined
+  values: ValueConfig
   /** Two maps of one name must have been given equal options. */
   fingerprint: string
 }
 
 const MIB = 1 << 20
 const DEFAULT_MAX_LOSS: MaxLoss = { ms: 1000, writes: 10_000, bytes: MIB }
-const FRAME_BYTES_LIMIT = 512 * MIB
 const SEGMENT_BYTES_MIN = 4 * MIB
 
 const MEMORY_KEYS = [
@@ -204,13 +213,23 @@ const MEMORY_KEYS = [
   'fileSystem',
   'clock',
 ] as const
-const MAP_KEYS = ['durability', 'dataClass', 'maxLoss', 'ttlMs', 'rules', 'load', 'staleMs', 'negativeTtlMs'] as const
+const MAP_KEYS = [
+  'durability',
+  'dataClass',
+  'maxLoss',
+  'ttlMs',
+  'rules',
+  'load',
+  'staleMs',
+  'negativeTtlMs',
+  ...VALUE_OPTIONS,
+] as const
 
 /** Checks the arguments of `AgentMemory.open`. Throws a `WrongCallError`. */
 export function parseMemoryOptions(location: unknown, options: AgentMemoryOptions = {}): MemoryConfig {
   checkObject(options, 'open', MEMORY_KEYS)
   const folder = parseLocation(location)
-  const frameBytesMax = integer(options.frameBytesMax, 'frameBytesMax', 16 * MIB, 64 * 1024, FRAME_BYTES_LIMIT)
+  const frameBytesMax = integer(options.frameBytesMax, 'frameBytesMax', 16 * MIB, 64 * 1024, VALUE_BYTES_LIMIT)
   const segmentBytesMax = integer(options.segmentBytesMax, 'segmentBytesMax', 64 * MIB, 64 * 1024, 1024 * MIB)
   const onLogLost = options.onLogLost ?? 'refuse'
   if (onLogLost !== 'refuse' && onLogLost !== 'proceed')
@@ -240,7 +259,7 @@ export function parseMemoryOptions(location: unknown, options: AgentMemoryOption
 }
 
 /** Checks the arguments of `memory.map`. */
-export function parseMapOptions(map: string, options: MapOptions, memory: MemoryConfig): MapConfig {
+export function parseMapOptions(map: string, options: MapOptions & SchemaOptions, memory: MemoryConfig): MapConfig {
   checkObject(options, 'map', MAP_KEYS)
   const durability = parseDurability(options.durability)
   const dataClass = parseDataClass(options.dataClass, durability)
@@ -249,6 +268,7 @@ export function parseMapOptions(map: string, options: MapOptions, memory: Memory
   const ttlMs = options.ttlMs === undefined ? undefined : parseTtl(options.ttlMs, 'ttlMs')
   const mapRules = parseRules(options.rules ?? [], 'map')
   const loading = parseLoading(options)
+  const values = parseValueOptions(options)
   const memoryRules = memory.rules
   const memoryDurability = memory.durability
   const policy = new MapPolicy({ map, durability, dataClass, mapRules, memoryRules, memoryDurability })
@@ -259,8 +279,9 @@ export function parseMapOptions(map: string, options: MapOptions, memory: Memory
     ttlMs,
     identityOf(mapRules),
     loading,
+    valueFingerprint(values),
   ])
-  return { policy, durability: policy.byDefault.durability, maxLoss, ttlMs, loading, fingerprint }
+  return { policy, durability: policy.byDefault.durability, maxLoss, ttlMs, loading, values, fingerprint }
 }
 
 /** Checks the options of a write. */

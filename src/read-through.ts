@@ -26,7 +26,7 @@ export interface ReadThroughParts {
 }
 
 /** A value, still encoded: each who is given it decodes an object of its own. */
-export type Loaded = Pick<FoundValue, 'codec' | 'value'>
+export type Loaded = Pick<FoundValue, 'form' | 'value'>
 
 /** A load that is going on. */
 interface Flight {

@@ -42,12 +42,12 @@ export class WriteBatch {
     this.#engine = engine
   }
 
-  set<V, K extends Key>(map: MemoryMap<V, K>, key: K, value: V, options: WriteOptions = {}): this {
+  set<V, K extends Key, In>(map: MemoryMap<V, K, In>, key: K, value: In, options: WriteOptions = {}): this {
     this.#check(map, map?.toWrite, 'map')
     return this.#add(map, map.toWrite(key, value, options), options)
   }
 
-  delete<V, K extends Key>(map: MemoryMap<V, K>, key: K, options: DeleteOptions = {}): this {
+  delete<V, K extends Key, In>(map: MemoryMap<V, K, In>, key: K, options: DeleteOptions = {}): this {
     this.#check(map, map?.toWrite, 'map')
     return this.#add(map, map.toDelete(key, options), options)
   }
@@ -77,7 +77,7 @@ export class WriteBatch {
     return { ...found, durability: durability ?? strongest(this.#durabilities.map(each => each(dataClass))) }
   }
 
-  #add<V, K extends Key>(map: MemoryMap<V, K>, write: Write, options: DeleteOptions): this {
+  #add<V, K extends Key, In>(map: MemoryMap<V, K, In>, write: Write, options: DeleteOptions): this {
     const own = { durability: options.durability, dataClass: options.dataClass }
     this.#writes.push(write)
     this.#durabilities.push(ofBatch =>

@@ -77,6 +77,30 @@ export const BORDER_MUTANTS: Mutants = {
     caughtBy: 'fuzz',
     edits: [{ file: 'codec/codec.js', find: 'if (!blobs.isAtEnd)', replace: 'if (false)' }],
   },
+  'form-forgotten': {
+    what: 'a checkpoint forgets by what a value is compressed and of which version it is',
+    breaks: 'I15',
+    caughtBy: 'test:values/compression',
+    edits: [
+      {
+        file: 'engine/checkpoint-run.js',
+        find: 'lsn, form, value, expiresAt });',
+        replace: 'lsn, form: form & 0xff, value, expiresAt });',
+      },
+    ],
+  },
+  'stream-cut-taken': {
+    what: 'a compressed value that gives other bytes than it had is taken',
+    breaks: 'I17',
+    caughtBy: 'test:codec/compression',
+    edits: [
+      {
+        file: 'codec/compression.js',
+        find: 'if (buffer.length === rawBytes && engine.bytesWritten === stream.length)',
+        replace: 'if (true)',
+      },
+    ],
+  },
   'values-shared': {
     what: 'two reads give the same object',
     breaks: 'I14',
@@ -86,7 +110,7 @@ export const BORDER_MUTANTS: Mutants = {
         file: 'values.js',
         find: 'buffer.latin1Write(value, 0);',
         replace:
-          'const known = (globalThis.sharedValues ??= new Map());\n    if (known.has(value)) return known.get(value);\n    buffer.latin1Write(value, 0);\n    known.set(value, decodeValue(buffer, 0, value.length, codec));\n    return known.get(value);',
+          'const known = (globalThis.sharedValues ??= new Map());\n    if (known.has(value)) return known.get(value);\n    buffer.latin1Write(value, 0);\n    known.set(value, decodeValue(buffer, 0, value.length));\n    return known.get(value);',
       },
     ],
   },

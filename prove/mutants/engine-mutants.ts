@@ -21,9 +21,9 @@ export const ENGINE_MUTANTS: Mutants = {
     edits: [
       {
         file: 'engine/flush.js',
-        find: 'this.#bodyBytes += bytesOf(this.#parts.tier.accept(key, lsn, codec, value',
+        find: 'this.#bodyBytes += bytesOf(this.#parts.tier.accept(key, lsn, form, value',
         replace:
-          'if (this.#bodyBytes > 3000) this.#next();\n        this.#bodyBytes += bytesOf(this.#parts.tier.accept(key, lsn, codec, value',
+          'if (this.#bodyBytes > 3000) this.#next();\n        this.#bodyBytes += bytesOf(this.#parts.tier.accept(key, lsn, form, value',
       },
     ],
   },

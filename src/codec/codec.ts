@@ -7,16 +7,9 @@
  * draws the bytes, docs/decisions/0002-codec.md says why.
  */
 import { Packr, RESET_BUFFER_MODE } from 'msgpackr'
-import { AgentMemoryError } from '../core/errors.js'
 import { Preparation } from './prepare.js'
-import { Refusal, refusalError, tooLargeError } from './refusal.js'
+import { Refusal, refusalError, tooLargeError, undecodable } from './refusal.js'
 import { BlobReader, restoreSpecials } from './special.js'
-
-/** The codec id of no value: of a delete, and, where it expires, of the knowledge that a key has no value. */
-export const CODEC_NONE = 0
-
-/** The codec id of this file's bytes. */
-export const CODEC_MSGPACK = 1
 
 /** The first byte of a value with specials: the one byte that MessagePack never uses. */
 const SPECIALS_MARK = 0xc1
@@ -62,24 +55,14 @@ export function encodeValue(value: unknown, limitBytes: number): Buffer {
  *
  * @throws AgentMemoryError STORE_CORRUPT if the bytes are no value
  */
-export function decodeValue(bytes: Buffer, start: number, end: number, codecId: number): unknown {
-  if (codecId !== CODEC_MSGPACK) {
-    throw new AgentMemoryError('STORE_CORRUPT', {
-      message: `A value names the codec ${codecId}, which this version does not know`,
-      next: 'If a newer version of Holdfast wrote it, open it with that one; otherwise run "npx holdfast verify"',
-    })
-  }
+export function decodeValue(bytes: Buffer, start: number, end: number): unknown {
   try {
     // An `end` of 0 would mean the end of the buffer to msgpackr.
     if (!(0 <= start && start < end && end <= bytes.length)) throw new Error(`no bytes from ${start} to ${end}`)
     if (bytes[start] !== SPECIALS_MARK) return packr.unpack(bytes, { start, end }) as unknown
     return decodeSpecials(bytes, start, end)
   } catch (cause) {
-    throw new AgentMemoryError('STORE_CORRUPT', {
-      message: 'The bytes of a value cannot be decoded',
-      next: 'Run "npx holdfast verify" to learn what else is damaged, and restore the value from a backup',
-      cause,
-    })
+    throw undecodable(cause)
   }
 }
 

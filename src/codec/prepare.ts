@@ -9,7 +9,17 @@
  * nor a small one that refers to the same part a billion times costs more memory than the limit allows.
  */
 import { types } from 'node:util'
-import { className, propertyStep, quoted, Refusal, tooLargeError, unsupported } from './refusal.js'
+import {
+  className,
+  propertyStep,
+  quoted,
+  Refusal,
+  tooDeep,
+  tooLargeError,
+  unsupported,
+  unsupportedArray,
+  unsupportedSymbolKey,
+} from './refusal.js'
 import { BINARY_CLASSES, KIND, SPECIAL_KEY } from './special.js'
 
 /** Deepest nesting of a value. */
@@ -66,11 +76,7 @@ export class Preparation {
           return value
         }
         this.#count(1)
-        if (depth >= VALUE_DEPTH_MAX) {
-          // The container goes on the refusal too: a cycle of any length shows up as the same container twice.
-          const next = 'Store its inner parts under keys of their own'
-          throw new Refusal(`nested deeper than ${VALUE_DEPTH_MAX} levels`, next, true).add('', value)
-        }
+        if (depth >= VALUE_DEPTH_MAX) throw tooDeep(value, VALUE_DEPTH_MAX)
         const prototype: unknown = Object.getPrototypeOf(value)
         if (prototype === Array.prototype && Array.isArray(value)) return this.#array(value, depth)
         if (prototype === Object.prototype) return this.#object(value as Record<string, unknown>, depth)
@@ -82,11 +88,7 @@ export class Preparation {
   }
 
   #array(array: readonly unknown[], depth: number): unknown {
-    // There is no cheaper way to learn of holes and of extra properties, such as those of a match of a RegExp. The last
-    // key of an array without either is its last index: names come after indices.
-    const keys = Object.keys(array)
-    const isPlain = keys.length === array.length && (keys.length === 0 || keys.at(-1) === String(keys.length - 1))
-    if (!isPlain || Object.getOwnPropertySymbols(array).length > 0) throw unsupportedArray(array)
+    if (!isDense(array)) throw unsupportedArray(array)
     let copy: unknown[] | undefined
     let i = 0
     try {
@@ -265,15 +267,10 @@ function entriesBefore(object: Record<string, unknown>, end: string): unknown[] 
   return parts
 }
 
-function unsupportedArray(array: readonly unknown[]): Refusal {
-  const [symbol] = Object.getOwnPropertySymbols(array)
-  const extra = Object.keys(array).find(key => String(Number(key) >>> 0) !== key) ?? symbol
-  return extra === undefined
-    ? new Refusal('an array with holes', 'Fill the holes with null, or use an object')
-    : new Refusal(`an array with the property ${String(extra)}`, 'Store a plain copy, as [...it], or an object')
-}
-
-function unsupportedSymbolKey(object: object): Refusal {
-  const [symbol] = Object.getOwnPropertySymbols(object)
-  return new Refusal(`an object with the symbol ${String(symbol)} as a key`, 'Use strings as keys')
+/** Whether an array has all of its items and no properties besides, such as those of a match of a RegExp. */
+export function isDense(array: readonly unknown[]): boolean {
+  // There is no cheaper way to learn it. The last key of such an array is its last index: names come after indices.
+  const keys = Object.keys(array)
+  if (keys.length !== array.length || (keys.length > 0 && keys.at(-1) !== String(keys.length - 1))) return false
+  return Object.getOwnPropertySymbols(array).length === 0
 }

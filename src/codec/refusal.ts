@@ -95,6 +95,35 @@ export function unsupported(value: unknown): Refusal {
   )
 }
 
+/** Of an array that is not dense, why not. */
+export function unsupportedArray(array: readonly unknown[]): Refusal {
+  const [symbol] = Object.getOwnPropertySymbols(array)
+  const extra = Object.keys(array).find(key => String(Number(key) >>> 0) !== key) ?? symbol
+  return extra === undefined
+    ? new Refusal('an array with holes', 'Fill the holes with null, or use an object')
+    : new Refusal(`an array with the property ${String(extra)}`, 'Store a plain copy, as [...it], or an object')
+}
+
+export function unsupportedSymbolKey(object: object): Refusal {
+  const [symbol] = Object.getOwnPropertySymbols(object)
+  return new Refusal(`an object with the symbol ${String(symbol)} as a key`, 'Use strings as keys')
+}
+
+/** A container at the deepest level. It goes on the refusal too: a cycle of any length shows up as the same one twice. */
+export function tooDeep(container: object, levels: number): Refusal {
+  const next = 'Store its inner parts under keys of their own'
+  return new Refusal(`nested deeper than ${levels} levels`, next, true).add('', container)
+}
+
+/** The error for bytes that are no value. */
+export function undecodable(
+  cause: unknown,
+  message = 'The bytes of a value cannot be decoded',
+  next = 'Run "npx holdfast verify" to learn what else is damaged, and restore the value from a backup',
+): AgentMemoryError {
+  return new AgentMemoryError('STORE_CORRUPT', { message, next, cause })
+}
+
 /** The name of an object's class, without trusting anything about the object. */
 export function className(object: object): string {
   const prototype: unknown = Object.getPrototypeOf(object)

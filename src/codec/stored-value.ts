@@ -10,6 +10,7 @@ import { AgentMemoryError } from '../core/errors.js'
 import { decodeSegments, type EncodedKey, KEY_BYTES_MAX } from '../core/key.js'
 import { type Lsn, readUint64, writeUint64 } from '../core/lsn.js'
 import { extrasBytes, NEVER, readExtras, writeExtras } from './extras.js'
+import { COMPRESSION_MAX, codecOf, compressionOf, formOf, schemaVersionOf } from './form.js'
 
 /** The format that is written. */
 export const STORED_VALUE_FORMAT = 1
@@ -25,22 +26,14 @@ const keyBytes = Buffer.allocUnsafeSlow(KEY_BYTES_MAX)
 /** How a value is written, and which write it is of. */
 export interface StoredValueHead {
   readonly lsn: Lsn
-  /** The codec of the value: see codec.ts. */
-  readonly codec: number
-  /** 0: none. */
-  readonly compression: number
-  /** The key that encrypts it. 0: none. */
-  readonly encryptionKeyId: number
-  /** 0: none. */
-  readonly schemaVersion: number
+  /** How the value is to be read: form.ts. */
+  readonly form: number
   /** In ms since 1970; 0: never. */
   readonly expiresAt: number
 }
 
-/** What is left out of the head is 0. */
-export interface StoredValueInput extends Partial<StoredValueHead> {
-  readonly lsn: Lsn
-  readonly codec: number
+export interface StoredValueInput extends Omit<StoredValueHead, 'expiresAt'> {
+  readonly expiresAt?: number
   readonly key: EncodedKey
   /** The buffer with the encoded value; `valueStart` to `valueEnd` of it, or all of it. */
   readonly value: Buffer
@@ -55,14 +48,15 @@ export interface StoredValue extends StoredValueHead {
 
 /** The bytes that a store keeps under `key`. They are a fresh buffer. */
 export function encodeStoredValue(input: StoredValueInput): Buffer {
-  const { key, value, expiresAt = NEVER, valueStart = 0, valueEnd = value.length } = input
+  const { key, form, value, expiresAt = NEVER, valueStart = 0, valueEnd = value.length } = input
   const ofExtras = extrasBytes(expiresAt)
   const bytes = Buffer.allocUnsafe(STORED_VALUE_HEADER_BYTES + ofExtras + valueEnd - valueStart)
   bytes[4] = STORED_VALUE_FORMAT
-  bytes[5] = input.codec
-  bytes[6] = input.compression ?? 0
-  bytes[7] = input.encryptionKeyId ?? 0
-  bytes.writeUInt16LE(input.schemaVersion ?? 0, 8)
+  bytes[5] = codecOf(form)
+  bytes[6] = compressionOf(form)
+  // No key encrypts it in this version.
+  bytes[7] = 0
+  bytes.writeUInt16LE(schemaVersionOf(form), 8)
   bytes.writeUInt16LE(KNOWN_FLAGS, 10)
   writeUint64(bytes, input.lsn, 12)
   bytes.writeUInt16LE(ofExtras, 20)
@@ -90,6 +84,9 @@ export function decodeStoredValue(key: EncodedKey, bytes: Buffer): StoredValue {
   if (format < STORED_VALUE_FORMAT) throw corrupt(key, `is of format ${format}, which there never was`)
   const flags = bytes.readUInt16LE(10)
   if ((flags & ~KNOWN_FLAGS) !== 0) throw tooNew(key, `requires the features ${hex(flags)}`)
+  const compression = bytes.readUInt8(6)
+  if (compression > COMPRESSION_MAX) throw tooNew(key, `requires the compression ${compression}`)
+  if (bytes[7] !== 0) throw tooNew(key, `requires the encryption key ${bytes[7]}`)
   const lsn = readUint64(bytes, 12)
   if (!Number.isSafeInteger(lsn)) throw corrupt(key, 'has an LSN above 2^53 - 1')
   const valueStart = STORED_VALUE_HEADER_BYTES + bytes.readUInt16LE(20)
@@ -100,10 +97,7 @@ export function decodeStoredValue(key: EncodedKey, bytes: Buffer): StoredValue {
   })
   return {
     lsn,
-    codec: bytes.readUInt8(5),
-    compression: bytes.readUInt8(6),
-    encryptionKeyId: bytes.readUInt8(7),
-    schemaVersion: bytes.readUInt16LE(8),
+    form: formOf(bytes.readUInt8(5), compression, bytes.readUInt16LE(8)),
     expiresAt,
     value: bytes.subarray(valueStart),
   }

@@ -8,6 +8,7 @@
 export type ErrorCode =
   | 'BATCH_TOO_LARGE'
   | 'CLOSED'
+  | 'CODEC_MISSING'
   | 'DISK_FULL'
   | 'FAILED'
   | 'FOLDER_NOT_WRITABLE'
@@ -21,6 +22,7 @@ export type ErrorCode =
   | 'NOT_A_MEMORY'
   | 'OVERLOADED'
   | 'OWNED_ELSEWHERE'
+  | 'SCHEMA_MISMATCH'
   | 'STORE_BEHIND'
   | 'STORE_CORRUPT'
   | 'STORE_DOWN'
@@ -39,6 +41,7 @@ export type WrongCallCode =
   | 'OPTIONS_DIFFER'
   | 'UNKNOWN_OPTION'
   | 'VALUE_CYCLIC'
+  | 'VALUE_INVALID'
   | 'VALUE_UNSUPPORTED'
 
 export interface ErrorDetails {
@@ -109,6 +112,22 @@ export class WrongCallError extends TypeError {
     super(`${message}. ${next}`, cause === undefined ? undefined : { cause })
     this.code = code
     this.next = next
+  }
+}
+
+/** What a schema finds wrong with a value, and where: the keys and indices that lead there. */
+export interface ValueIssue {
+  readonly message: string
+  readonly path: readonly PropertyKey[]
+}
+
+/** A value that the schema of its map refuses. Nothing was written. */
+export class InvalidValueError extends WrongCallError {
+  readonly issues: readonly ValueIssue[]
+
+  constructor(details: ErrorDetails & { issues: readonly ValueIssue[] }) {
+    super('VALUE_INVALID', details)
+    this.issues = details.issues
   }
 }
 

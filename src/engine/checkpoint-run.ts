@@ -84,8 +84,8 @@ async function gather(fs: FileSystem, request: RunRequest): Promise<{ run: Run; 
   return { run, mark: { appliedLsn: lastLsn, appliedPosition: position } }
 }
 
-function storedForm({ key, lsn, codec, value, expiresAt }: LogRecord): Buffer | undefined {
-  return value && encodeStoredValue({ key, lsn, codec, value, expiresAt })
+function storedForm({ key, lsn, form, value, expiresAt }: LogRecord): Buffer | undefined {
+  return value && encodeStoredValue({ key, lsn, form, value, expiresAt })
 }
 
 /** Every frame up to `to` has been synced, so that anything else than a frame is corruption: no end, no torn tail. */

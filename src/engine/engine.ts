@@ -5,6 +5,7 @@
  * not synced is in doubt, and reads go on. `reopen` settles it: recovery says what is on the disk, and the rest is
  * logged again.
  */
+import type { CompressionTally } from '../codec/compression.js'
 import { isExpired } from '../codec/extras.js'
 import { AgentMemoryError } from '../core/errors.js'
 import type { Lsn } from '../core/lsn.js'
@@ -68,6 +69,7 @@ export class Engine {
   readonly writer: Writer
   readonly feeds: Feeds
   readonly turns: Turns
+  readonly compression: CompressionTally = { bytesBefore: 0, bytesAfter: 0 }
   readonly recovery: RecoveryReport
   readonly folderKind: string
   readonly epoch: number
@@ -179,7 +181,9 @@ export class Engine {
     this.checkpointer.release()
     this.#prepareSpare()
     // Listeners can be added only once the caller has the memory: warnings wait for that.
-    config.clock.soon(() => warnOfOpen(this, recovered.lostAfter))
+    const { lostAfter } = recovered
+    const { tornBytes } = report
+    config.clock.soon(() => warnOfOpen(events, { folder: config.folder, folderKind, tornBytes, lostAfter }))
   }
 
   get state(): EngineState {

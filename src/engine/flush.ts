@@ -4,8 +4,9 @@
  * I1: a waiter of a frame is told only after the frame's sync has returned.
  * I2: a frame takes every accepted, unlogged write along, so a crash keeps a prefix of what was accepted.
  */
-import { CODEC_NONE } from '../codec/codec.js'
+
 import { NEVER } from '../codec/extras.js'
+import { NO_VALUE } from '../codec/form.js'
 import { invariant } from '../core/assert.js'
 import type { Lsn } from '../core/lsn.js'
 import type { Clock, Timer } from '../io/clock.js'
@@ -20,17 +21,17 @@ import { SyncPace } from './sync-pace.js'
 
 /** An encoded value as a binary string; `undefined` deletes. */
 export interface EncodedWrite {
-  codec: number
+  form: number
   value: string | undefined
   /** In ms since 1970; 0 for never. */
   expiresAt: number
 }
 
-export const DELETED: EncodedWrite = { codec: CODEC_NONE, value: undefined, expiresAt: NEVER }
+export const DELETED: EncodedWrite = { form: NO_VALUE, value: undefined, expiresAt: NEVER }
 
 /** Says until when a key is known to have no value. It reads as absent. */
 export function absentUntil(expiresAt: number): EncodedWrite {
-  return { codec: CODEC_NONE, value: '', expiresAt }
+  return { form: NO_VALUE, value: '', expiresAt }
 }
 
 /** A frame of the log with the entries that it took along. */
@@ -113,13 +114,13 @@ export class Flusher {
   }
 
   /** Takes a write: from here on it is visible, and has its place in the order. The caller has checked that there is room. */
-  accept(key: string, { codec, value, expiresAt }: EncodedWrite): Lsn {
+  accept(key: string, { form, value, expiresAt }: EncodedWrite): Lsn {
     const lsn = this.#lastLsn + 1
     invariant(lsn <= this.#log.ceiling, 'I7: an LSN above the durable ceiling')
     this.#lastLsn = lsn
     const before = this.#parts.tier.get(key)
     if (before?.state === EntryState.dirty) this.#bodyBytes -= bytesOf(before)
-    this.#bodyBytes += bytesOf(this.#parts.tier.accept(key, lsn, codec, value, expiresAt))
+    this.#bodyBytes += bytesOf(this.#parts.tier.accept(key, lsn, form, value, expiresAt))
     return lsn
   }
 
@@ -295,7 +296,7 @@ export class Flusher {
     builder.begin(this.#bodyBytes)
     const position = this.#log.end
     for (const entry of entries) {
-      entry.recordOffset = builder.add(entry.key, entry.lsn, entry.codec, entry.value, entry.expiresAt)
+      entry.recordOffset = builder.add(entry.key, entry.lsn, entry.form, entry.value, entry.expiresAt)
       entry.framePosition = position
     }
     for (const budget of this.#parts.budgets) budget.framed()

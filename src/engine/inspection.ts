@@ -1,4 +1,5 @@
 /** The state of a memory as one plain object. */
+import type { CompressionTally } from '../codec/compression.js'
 import type { Lsn } from '../core/lsn.js'
 import type { Log } from '../log/log.js'
 import type { AtRisk, LossBudget } from '../policy/loss-budget.js'
@@ -24,6 +25,7 @@ export interface Inspected {
   checkpointer: Checkpointer
   writer: Writer
   log: Log
+  compression: CompressionTally
   budgets: ReadonlySet<LossBudget>
   diskFull: Error | undefined
   recovery: RecoveryReport
@@ -42,12 +44,17 @@ export interface MemoryStatus {
   /** Entries that the store does not have yet, and how many of them not even the log has. */
   pending: { entries: number; dirty: number; queuedBytes: number }
   tier: { entries: number; bytes: number; bytesMax: number }
+  /**
+   * Values that this process has encoded for maps with compression, also those that were left as they are: their bytes,
+   * those that are stored, and how many times fewer these are (1 if there were none).
+   */
+  compression: { bytesBefore: number; bytesAfter: number; ratio: number }
   store: { kind: string; state: 'up' | 'down'; error: string | undefined }
   recovery: RecoveryReport
 }
 
 export function statusOf(engine: Inspected): MemoryStatus {
-  const { config, tier, keeper, flusher, checkpointer, log } = engine
+  const { config, tier, keeper, flusher, checkpointer, log, compression } = engine
   return {
     state: engine.state,
     folder: config.folder,
@@ -63,6 +70,7 @@ export function statusOf(engine: Inspected): MemoryStatus {
     },
     pending: { entries: tier.unstoredCount, dirty: tier.dirtyCount, queuedBytes: engine.writer.queuedBytes },
     tier: { entries: tier.entryCount, bytes: tier.bytes, bytesMax: config.tierBytesMax },
+    compression: { ...compression, ratio: compression.bytesBefore / compression.bytesAfter || 1 },
     store: { kind: keeper.kind, state: keeper.isDown ? 'down' : 'up', error: keeper.downError?.message },
     recovery: engine.recovery,
   }

@@ -5,8 +5,9 @@
  *
  * I6: a value that is read from the store fills the tier only if its key was not accepted anew meanwhile.
  */
-import { CODEC_NONE } from '../codec/codec.js'
+
 import { NEVER } from '../codec/extras.js'
+import { NO_VALUE } from '../codec/form.js'
 import { decodeStoredValue } from '../codec/stored-value.js'
 import { AgentMemoryError } from '../core/errors.js'
 import type { EncodedKey } from '../core/key.js'
@@ -30,7 +31,7 @@ function bucketOf(key: EncodedKey): number {
 /** A value as it was found: still encoded, as a binary string. */
 export interface FoundValue {
   lsn: Lsn
-  codec: number
+  form: number
   value: string
   /** In ms since 1970; 0 for never. */
   expiresAt: number
@@ -154,14 +155,14 @@ export class Reader {
   async fromLog(entry: Entry): Promise<FoundValue | undefined> {
     // Since the caller looked it may have been deleted, or written anew: then the tier has it.
     if (entry.isHeld || entry.state !== EntryState.pending) return undefined
-    const { key, lsn, codec, expiresAt, framePosition, recordOffset } = entry
+    const { key, lsn, form, expiresAt, framePosition, recordOffset } = entry
     try {
       const frame = await this.#frameAt(framePosition)
       const { record } = readRecord(frame.body, recordOffset)
       if (record.key !== key || record.lsn !== lsn || record.value === undefined) throw wrongRecord(framePosition)
       const value = record.value.latin1Slice()
       this.#tier.refill(entry, lsn, value)
-      return { lsn, codec, value, expiresAt }
+      return { lsn, form, value, expiresAt }
     } catch (error) {
       // The segment may have been released after the entry had reached the store: then it is to be read there.
       const hasMoved = entry.lsn !== lsn || entry.state !== EntryState.pending || entry.framePosition !== framePosition
@@ -177,9 +178,9 @@ export class Reader {
 
   /** A value from the store's bytes, its checksum verified. It may have expired. */
   fromStored(key: EncodedKey, bytes: Buffer): FoundValue {
-    const { lsn, codec, value, expiresAt } = decodeStoredValue(key, bytes)
+    const { lsn, form, value, expiresAt } = decodeStoredValue(key, bytes)
     if (expiresAt !== NEVER) this.#onExpiring()
-    return { lsn, codec, value: value.latin1Slice(), expiresAt }
+    return { lsn, form, value: value.latin1Slice(), expiresAt }
   }
 
   #spoil(reading: { isStale: boolean } | undefined): void {
@@ -187,8 +188,8 @@ export class Reader {
   }
 
   /** What says that there is nothing always expires, so that what never does needs one look. */
-  #isGone({ expiresAt, codec }: Pick<FoundValue, 'expiresAt' | 'codec'>): boolean {
-    return expiresAt !== NEVER && (codec === CODEC_NONE || this.#hasExpired(expiresAt))
+  #isGone({ expiresAt, form }: Pick<FoundValue, 'expiresAt' | 'form'>): boolean {
+    return expiresAt !== NEVER && (form === NO_VALUE || this.#hasExpired(expiresAt))
   }
 
   #hasExpired(expiresAt: number): boolean {
@@ -206,7 +207,7 @@ export class Reader {
       return { found: this.live(raw), lsn, isKnownAbsent: false, isCurrent: isUnchanged }
     }
     const isCurrent = () => isUnchanged() && !this.#hasExpired(raw.expiresAt)
-    const isKnownAbsent = raw.codec === CODEC_NONE
+    const isKnownAbsent = raw.form === NO_VALUE
     return { found: isKnownAbsent ? undefined : raw, lsn, isKnownAbsent, isCurrent }
   }
 
@@ -244,7 +245,7 @@ export class Reader {
     load.found = stored.then(bytes => {
       const found = bytes && this.fromStored(key, bytes)
       const live = load.isStale ? undefined : this.live(found)
-      if (live !== undefined) this.#tier.fill(key, live.lsn, live.codec, live.value, live.expiresAt)
+      if (live !== undefined) this.#tier.fill(key, live.lsn, live.form, live.value, live.expiresAt)
       return found
     })
     this.#loads.set(key, load)
@@ -288,8 +289,8 @@ export class Reader {
 
 /** The value that an entry holds. It may have expired. */
 export function foundIn(entry: Entry): FoundValue | undefined {
-  const { lsn, codec, value, expiresAt } = entry
-  return value === undefined ? undefined : { lsn, codec, value, expiresAt }
+  const { lsn, form, value, expiresAt } = entry
+  return value === undefined ? undefined : { lsn, form, value, expiresAt }
 }
 
 function wrongRecord(position: number): AgentMemoryError {

@@ -204,7 +204,7 @@ function replay(frame: Frame, tier: Tier): LoggedFrame {
   for (let index = 0, offset = 0; index < records; index++) {
     const { record, end } = readRecord(frame.body, offset)
     const value = record.value?.latin1Slice()
-    entries.push(tier.recover(record.key, record.lsn, record.codec, value, record.expiresAt, position, offset))
+    entries.push(tier.recover(record.key, record.lsn, record.form, value, record.expiresAt, position, offset))
     offset = end
   }
   return { position, end: position + frame.bytes, lastLsn, entries }

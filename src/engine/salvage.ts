@@ -45,7 +45,7 @@ export interface SalvageSink {
 
 interface Rescue {
   lsn: Lsn
-  codec: number
+  form: number
   expiresAt: number
   value: Buffer | undefined
 }

@@ -40,11 +40,11 @@ export class FrameBuilder {
   }
 
   /** Adds a record and returns its offset in the body. Key and value are binary strings; no value is a delete. */
-  add(key: EncodedKey, lsn: Lsn, codec: number, value: string | undefined, expiresAt = 0): number {
+  add(key: EncodedKey, lsn: Lsn, form: number, value: string | undefined, expiresAt = 0): number {
     const start = this.#end
     const end = start + recordBytes(key.length, value === undefined ? 0 : value.length, expiresAt)
     invariant(end + FRAME_TRAILER_BYTES <= this.#buffer.length, 'a frame is larger than was counted')
-    this.#end = writeRecord(this.#buffer, start, key, lsn, codec, value, expiresAt)
+    this.#end = writeRecord(this.#buffer, start, key, lsn, form, value, expiresAt)
     this.#records += 1
     return start - FRAME_HEADER_BYTES
   }

@@ -1,5 +1,6 @@
 /** One write in a frame's body, to bytes and back. Drawn in docs/formats/log.md, "Record". */
 import { type ExtrasErrors, extrasBytes, NEVER, readExtras, writeExtras } from '../codec/extras.js'
+import { COMPRESSION_MAX, codecOf, compressionOf, formOf, schemaVersionOf } from '../codec/form.js'
 import { AgentMemoryError } from '../core/errors.js'
 import type { EncodedKey } from '../core/key.js'
 import { type Lsn, readUint64, writeUint64 } from '../core/lsn.js'
@@ -15,7 +16,8 @@ const ERRORS: ExtrasErrors = { malformed: what => malformed(`a record has ${what
 export interface LogRecord {
   key: EncodedKey
   lsn: Lsn
-  codec: number
+  /** How the value is to be read: form.ts. */
+  form: number
   value: Buffer | undefined
   /** In ms since 1970; 0 for never. */
   expiresAt: number
@@ -32,20 +34,19 @@ export function writeRecord(
   offset: number,
   key: EncodedKey,
   lsn: Lsn,
-  codec: number,
+  form: number,
   value: string | undefined,
   expiresAt: number,
 ): number {
   const valueBytes = value === undefined ? 0 : value.length
   body[offset] = value === undefined ? KIND_DELETE : KIND_SET
-  body[offset + 1] = codec
-  // Compression, encryption key and required flags: none in this version.
-  body.writeUInt32LE(0, offset + 2)
+  body[offset + 1] = codecOf(form)
+  // With the encryption key and the required flags behind it: none in this version.
+  body.writeUInt32LE(compressionOf(form), offset + 2)
   body.writeUInt16LE(key.length, offset + 6)
   body.writeUInt32LE(valueBytes, offset + 8)
   body.writeUInt16LE(extrasBytes(expiresAt), offset + 12)
-  // Schema version: none in this version.
-  body.writeUInt16LE(0, offset + 14)
+  body.writeUInt16LE(schemaVersionOf(form), offset + 14)
   writeUint64(body, lsn, offset + 16)
   let at = offset + RECORD_HEAD_BYTES
   body.latin1Write(key, at)
@@ -75,15 +76,16 @@ export function readRecord(body: Buffer, offset: number): { record: LogRecord; e
   const valueStart = extrasStart + ofExtras
   const end = valueStart + valueBytes
   if (end > body.length) throw malformed(`a record of ${end - offset} bytes passes the end of its frame`)
-  // A compressed or encrypted value would be served as a wrong one by a reader that does not know how to undo it.
+  // A value would be served as a wrong one by a reader that does not know how to undo what was done to its bytes.
   if (kind !== KIND_SET && kind !== KIND_DELETE) throw unknownFeature(`kind ${kind}`)
-  if (body[offset + 2] !== 0) throw unknownFeature(`compression ${body[offset + 2]}`)
+  const compression = body[offset + 2]!
+  if (compression > COMPRESSION_MAX) throw unknownFeature(`compression ${compression}`)
   if (body[offset + 3] !== 0) throw unknownFeature(`encryption key ${body[offset + 3]}`)
   if (body.readUInt16LE(offset + 4) !== 0) throw unknownFeature(`required flags ${body.readUInt16LE(offset + 4)}`)
   const record: LogRecord = {
     key: body.latin1Slice(keyStart, extrasStart),
     lsn: readUint64(body, offset + 16),
-    codec: body[offset + 1]!,
+    form: formOf(body[offset + 1]!, compression, body.readUInt16LE(offset + 14)),
     value: kind === KIND_DELETE ? undefined : body.subarray(valueStart, end),
     expiresAt: ofExtras === 0 ? NEVER : readExtras(body, extrasStart, valueStart, ERRORS),
   }

@@ -12,7 +12,7 @@ export interface MaxLoss {
   ms: number
   /** Acknowledged writes; one that was superseded counts as well. */
   writes: number
-  /** Bytes of encoded keys and values. */
+  /** Bytes of encoded keys and values, after compression. */
   bytes: number
 }
 

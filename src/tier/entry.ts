@@ -19,7 +19,7 @@ export type EntryState = (typeof EntryState)[keyof typeof EntryState]
 export class Entry {
   readonly key: EncodedKey
   lsn: Lsn
-  codec: number
+  form: number
   /** `undefined` if the entry is a tombstone, or if only the log still has the value. */
   value: string | undefined
   isDeleted: boolean
@@ -39,14 +39,14 @@ export class Entry {
   constructor(
     key: EncodedKey,
     lsn: Lsn,
-    codec: number,
+    form: number,
     value: string | undefined,
     expiresAt: number,
     state: EntryState,
   ) {
     this.key = key
     this.lsn = lsn
-    this.codec = codec
+    this.form = form
     this.value = value
     this.isDeleted = value === undefined
     this.expiresAt = expiresAt

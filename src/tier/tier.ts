@@ -52,16 +52,16 @@ export class Tier {
   }
 
   /** Takes an accepted write. Returns the entry it superseded in the set of dirty ones, as key and value lengths. */
-  accept(key: EncodedKey, lsn: Lsn, codec: number, value: string | undefined, expiresAt = 0): Entry {
+  accept(key: EncodedKey, lsn: Lsn, form: number, value: string | undefined, expiresAt = 0): Entry {
     let entry = this.#entries.get(key)
     if (entry === undefined) {
-      entry = new Entry(key, lsn, codec, value, expiresAt, EntryState.clean)
+      entry = new Entry(key, lsn, form, value, expiresAt, EntryState.clean)
       this.#entries.set(key, entry)
       this.#hold(entry)
     } else {
       this.#bytes -= entry.isListed ? entryCost(key, entry.value) : 0
       entry.lsn = lsn
-      entry.codec = codec
+      entry.form = form
       entry.value = value
       entry.isDeleted = value === undefined
       entry.expiresAt = expiresAt
@@ -84,9 +84,9 @@ export class Tier {
   }
 
   /** Takes a value that was read from the data store. Must not be called for a key that was accepted meanwhile. */
-  fill(key: EncodedKey, lsn: Lsn, codec: number, value: string, expiresAt = 0): void {
+  fill(key: EncodedKey, lsn: Lsn, form: number, value: string, expiresAt = 0): void {
     if (this.#entries.has(key)) return
-    const entry = new Entry(key, lsn, codec, value, expiresAt, EntryState.clean)
+    const entry = new Entry(key, lsn, form, value, expiresAt, EntryState.clean)
     this.#entries.set(key, entry)
     this.#hold(entry)
     this.#shrink(HAND_STEPS)
@@ -104,13 +104,13 @@ export class Tier {
   recover(
     key: EncodedKey,
     lsn: Lsn,
-    codec: number,
+    form: number,
     value: string | undefined,
     expiresAt: number,
     position: number,
     offset: number,
   ): Entry {
-    const entry = this.accept(key, lsn, codec, value, expiresAt)
+    const entry = this.accept(key, lsn, form, value, expiresAt)
     entry.state = EntryState.pending
     entry.framePosition = position
     entry.recordOffset = offset

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { anyKey, anyValue } from '../../prove/any-value.js'
-import { CODEC_MSGPACK, decodeValue, encodeValue } from '../../src/codec/codec.js'
+import { decodeValue, encodeValue } from '../../src/codec/codec.js'
 import { AgentMemoryError, WrongCallError } from '../../src/core/errors.js'
 import { assertKept, LIMIT } from './round-trip.js'
 
@@ -55,7 +55,7 @@ test('damaged bytes give a value or STORE_CORRUPT, and nothing else', () => {
       const encoded = Buffer.from(encodeValue(value, LIMIT))
       for (const [at, byte] of changes) encoded[at % encoded.length] = byte
       try {
-        decodeValue(encoded, 0, Math.max(1, encoded.length - cut), CODEC_MSGPACK)
+        decodeValue(encoded, 0, Math.max(1, encoded.length - cut))
       } catch (error) {
         assert.ok(error instanceof AgentMemoryError && error.code === 'STORE_CORRUPT', String(error))
       }

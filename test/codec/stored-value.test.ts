@@ -2,11 +2,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { crc32 } from 'node:zlib'
 import fc from 'fast-check'
+import { CODEC, COMPRESSION, COMPRESSION_MAX, formOf } from '../../src/codec/form.js'
 import { decodeStoredValue, encodeStoredValue } from '../../src/codec/stored-value.js'
 import { encodeSegments } from '../../src/core/key.js'
 
 const key = encodeSegments(['profile', 'user-1'])
-const head = { lsn: 2 ** 40 + 7, codec: 1, compression: 0, encryptionKeyId: 0, schemaVersion: 3 }
+const head = { lsn: 2 ** 40 + 7, form: formOf(CODEC.messagePack, COMPRESSION.none, 3) }
 
 /** Changes a byte and makes the checksum right again, as a newer version would have written it. */
 function rewritten(bytes: Buffer, at: number, byte: number): Buffer {
@@ -25,10 +26,9 @@ function withExtras(bytes: Buffer, extras: readonly number[]): Buffer {
 test('a stored value comes back with all of its fields', () => {
   const fields = fc.record({
     lsn: fc.maxSafeNat(),
-    codec: fc.nat({ max: 255 }),
-    compression: fc.nat({ max: 255 }),
-    encryptionKeyId: fc.nat({ max: 255 }),
-    schemaVersion: fc.nat({ max: 0xffff }),
+    form: fc
+      .tuple(fc.nat({ max: 255 }), fc.nat({ max: COMPRESSION_MAX }), fc.nat({ max: 0xffff }))
+      .map(parts => formOf(...parts)),
     expiresAt: fc.oneof(fc.constant(0), fc.maxSafeNat()),
   })
   const segments = fc.array(fc.string({ unit: 'grapheme' }), { minLength: 1, maxLength: 4 })
@@ -84,6 +84,14 @@ test('a newer format, an unknown required flag and an unknown required extra are
   assert.throws(() => decodeStoredValue(key, rewritten(stored, 11, 0x80)), {
     code: 'FORMAT_TOO_NEW',
     message: /0x8000/,
+  })
+  assert.throws(() => decodeStoredValue(key, rewritten(stored, 6, 4)), {
+    code: 'FORMAT_TOO_NEW',
+    message: /compression 4/,
+  })
+  assert.throws(() => decodeStoredValue(key, rewritten(stored, 7, 1)), {
+    code: 'FORMAT_TOO_NEW',
+    message: /encryption key 1/,
   })
   assert.throws(() => decodeStoredValue(key, rewritten(stored, 22, 129)), {
     code: 'FORMAT_TOO_NEW',

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { CODEC_MSGPACK, decodeValue, encodeValue } from '../../src/codec/codec.js'
+import { decodeValue, encodeValue } from '../../src/codec/codec.js'
 import { decodeText, encodeText } from '../../src/codec/text.js'
 import { decode, encode } from '../../src/values.js'
 
@@ -24,7 +24,7 @@ test('any string comes back as it was, whichever way it is encoded', () => {
       const encoded = encode(text, LIMIT)
 
       assert.equal(encoded.value, encodeValue(text, LIMIT).latin1Slice())
-      assert.equal(decode({ codec: encoded.codec, value: encoded.value! }), text)
+      assert.equal(decode({ value: encoded.value! }), text)
     }),
   )
 })
@@ -37,8 +37,8 @@ test('what is no string of ASCII, or has a head that says another length, is lef
     assert.equal(decodeText(bytes), undefined, JSON.stringify(bytes))
     const damaged = bytes === '\xd9\x05hello' ? undefined : { code: 'STORE_CORRUPT' }
     // A short string under a longer head is a string all the same, though the packer would not write it so.
-    if (damaged === undefined) assert.equal(decode({ codec: CODEC_MSGPACK, value: bytes }), 'hello')
-    else assert.throws(() => decodeValue(Buffer.from(bytes, 'latin1'), 0, bytes.length, CODEC_MSGPACK), damaged)
+    if (damaged === undefined) assert.equal(decode({ value: bytes }), 'hello')
+    else assert.throws(() => decodeValue(Buffer.from(bytes, 'latin1'), 0, bytes.length), damaged)
   }
 })
 

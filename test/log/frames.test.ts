@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { crc32 } from 'node:zlib'
 import fc from 'fast-check'
+import { formOf } from '../../src/codec/form.js'
 import { applyMask, decodeFrameHeader, FRAME_HEADER_BYTES, FrameType, hasFaintSector } from '../../src/log/format.js'
 import { FrameBuilder, openFrame } from '../../src/log/frame.js'
 import { readRecord, readRecords } from '../../src/log/record.js'
@@ -117,7 +118,7 @@ test('a record with a feature that this version does not know is FORMAT_TOO_NEW'
   const changes: [string, (bytes: Buffer) => void][] = [
     ['kind 3', bytes => bytes.writeUInt8(3, 0)],
     ['kind 0', bytes => bytes.writeUInt8(0, 0)],
-    ['compression', bytes => bytes.writeUInt8(1, 2)],
+    ['compression', bytes => bytes.writeUInt8(4, 2)],
     ['encryption', bytes => bytes.writeUInt8(9, 3)],
     ['a required flag', bytes => bytes.writeUInt16LE(0x8000, 4)],
   ]
@@ -128,6 +129,21 @@ test('a record with a feature that this version does not know is FORMAT_TOO_NEW'
   }
   assert.throws(() => readRecord(rawRecord({ extras: [129, 0] }), 0), { code: 'FORMAT_TOO_NEW' })
   assert.throws(() => readRecord(rawRecord({ extras: [3, 2, 7, 7, 255, 1, 0] }), 0), { code: 'FORMAT_TOO_NEW' })
+})
+
+test('codec, compression and schema version stand where the format says, and come back', () => {
+  const builder = new FrameBuilder()
+  builder.begin(1000)
+  const form = formOf(2, 3, 0xfedc)
+  builder.add('key', 42, form, 'value')
+  const { bytes } = builder.seal(HEADER)
+  const body = bytes.subarray(FRAME_HEADER_BYTES)
+
+  assert.equal(
+    body.subarray(0, 16).toString('hex'),
+    '01' + '02' + '03' + '00' + '0000' + '0300' + '05000000' + '0000' + 'dcfe',
+  )
+  assert.equal(readRecord(body, 0).record.form, form)
 })
 
 test('extras that may be left aside are skipped, whatever is in them', () => {
