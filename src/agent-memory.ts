@@ -18,6 +18,9 @@ import {
   parseWriteOptions,
   type WriteOptions,
 } from './options.js'
+import { manifestsOf } from './shapes/blob-keys.js'
+import { Blobs, type BlobsOptions, parseBlobsOptions } from './shapes/blobs.js'
+import type { Manifest } from './shapes/manifest.js'
 import { closeShared, openShared, type SharedEngine } from './shared-engine.js'
 import { WriteBatch } from './write-batch.js'
 
@@ -29,6 +32,7 @@ export type BatchOptions = Pick<WriteOptions, 'durability'>
 /** A part of a memory: its maps, with some segments before every key. A memory itself is the whole. */
 export interface MemoryScope {
   map<V = unknown, K extends Key = Key>(name: string, options?: MapOptions<K>): MemoryMap<V, K>
+  blobs<K extends Key = Key>(name: string, options?: BlobsOptions): Blobs<K>
   batch(fn: (batch: WriteBatch) => void, options?: BatchOptions): Promise<WriteResult>
   scope(...segments: string[]): MemoryScope
 }
@@ -52,6 +56,14 @@ class Scope implements MemoryScope {
   map<V = unknown, K extends Key = Key>(name: string, options?: MapOptions<K>): MemoryMap<V, K> {
     this.#check()
     return this.#mapAt<V, K>(parseName(name), name, options)
+  }
+
+  blobs<K extends Key = Key>(name: string, options?: BlobsOptions): Blobs<K> {
+    this.#check()
+    parseName(name)
+    const parsed = options && parseBlobsOptions(options)
+    const manifests = this.#mapAt<Manifest, K>(manifestsOf(name), name, parsed as MapOptions<K> | undefined)
+    return new Blobs<K>(name, manifests, this.#handle.shared.orphans, () => this.#check())
   }
 
   #mapAt<V, K extends Key>(prefix: EncodedKey, name: string, options: MapOptions<K> | undefined): MemoryMap<V, K> {
@@ -120,6 +132,14 @@ export class AgentMemory implements MemoryScope, AsyncDisposable {
    */
   map<V = unknown, K extends Key = Key>(name: string, options?: MapOptions<K>): MemoryMap<V, K> {
     return this.#root.map<V, K>(name, options)
+  }
+
+  /**
+   * Values of any size, streamed in and out: each is there whole or not at all, and a few chunks of it are in memory at a
+   * time. Names of blobs and of maps have nothing to do with one another.
+   */
+  blobs<K extends Key = Key>(name: string, options?: BlobsOptions): Blobs<K> {
+    return this.#root.blobs<K>(name, options)
   }
 
   /** Writes over several maps: all or nothing, as durable as the strongest of them. The function is synchronous. */

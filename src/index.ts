@@ -27,6 +27,9 @@ export type {
 export type { AgentMemoryOptions, DeleteOptions, MapOptions, WriteOptions } from './options.js'
 export type { Durability, Milestone } from './policy/durability.js'
 export type { AtRisk, MaxLoss } from './policy/loss-budget.js'
+export type { BlobSource } from './shapes/blob-source.js'
+export type { BlobEntry, BlobStat, Blobs, BlobsOptions, PutOptions, PutResult } from './shapes/blobs.js'
+export type { BlobBytesOptions, BlobRange, StoredBlob } from './shapes/stored-blob.js'
 export type {
   Change,
   DataStore,

@@ -327,7 +327,8 @@ function parseRules(rules: unknown): { prefix: string; durability: Durability }[
   })
 }
 
-function badOption(name: string, value: unknown, wanted: string): WrongCallError {
+/** INVALID_OPTION. */
+export function badOption(name: string, value: unknown, wanted: string): WrongCallError {
   return new WrongCallError('INVALID_OPTION', {
     message: `The option "${name}" is ${typeof value === 'string' ? `"${value}"` : String(value)}`,
     next: `Give ${wanted}`,
