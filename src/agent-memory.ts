@@ -24,8 +24,11 @@ import type { DataClass } from './policy/data-class.js'
 import type { Durability } from './policy/durability.js'
 import type { DurabilityDecision } from './policy/map-policy.js'
 import { ReadThrough } from './read-through.js'
+import { manifestsOf } from './shapes/blob-keys.js'
+import { Blobs, type BlobsOptions, parseBlobsOptions } from './shapes/blobs.js'
 import { Conversations } from './shapes/conversations.js'
 import type { Home } from './shapes/home.js'
+import type { Manifest } from './shapes/manifest.js'
 import {
   type ConversationsOptions,
   type PreferencesOptions,
@@ -33,6 +36,7 @@ import {
   parsePreferencesOptions,
   parseSequenceOptions,
   type SequenceOptions,
+  shapeConfig,
 } from './shapes/options.js'
 import { Preferences } from './shapes/preferences.js'
 import { Sequence } from './shapes/sequence.js'
@@ -52,6 +56,7 @@ export interface MemoryScope {
   sequence<V = unknown>(name: string, options?: SequenceOptions): Sequence<V>
   conversations<M = unknown>(options?: ConversationsOptions): Conversations<M>
   preferences<V = unknown>(options?: PreferencesOptions): Preferences<V>
+  blobs<K extends Key = Key>(name: string, options?: BlobsOptions): Blobs<K>
   batch(fn: (batch: WriteBatch) => void, options?: BatchOptions): Promise<WriteResult>
   scope(...segments: string[]): MemoryScope
 }
@@ -85,6 +90,16 @@ class Scope implements MemoryScope {
       parseMapOptions(name, given as MapOptions & SchemaOptions, memory)
     const core = coreOf(this.#handle.shared, parseName(name), `The map "${name}" was`, options, parse)
     return new MemoryMap<V, K, In>(name, core, this.#prefix, () => this.#check())
+  }
+
+  blobs<K extends Key = Key>(name: string, options?: BlobsOptions): Blobs<K> {
+    this.#check()
+    parseName(name)
+    const { shared } = this.#handle
+    const parse = (given: BlobsOptions, memory: MemoryConfig) => shapeConfig(parseBlobsOptions(given), memory)
+    const core = coreOf(shared, manifestsOf(name), `The blobs "${name}" were`, options, parse)
+    const manifests = new MemoryMap<Manifest, K>(name, core, this.#prefix, () => this.#check())
+    return new Blobs<K>(name, manifests, shared.orphans, () => this.#check())
   }
 
   sequence<V = unknown>(name: string, options?: SequenceOptions): Sequence<V> {
@@ -192,6 +207,14 @@ export class AgentMemory implements MemoryScope, AsyncDisposable {
     options?: MapOptions<K, V> & SchemaOptions<V, In>,
   ): MemoryMap<V, K, In> {
     return this.#root.map<V, K, In>(name, options)
+  }
+
+  /**
+   * Values of any size, streamed in and out: each is there whole or not at all, and a few chunks of it are in memory at a
+   * time. Names of blobs and of maps have nothing to do with one another.
+   */
+  blobs<K extends Key = Key>(name: string, options?: BlobsOptions): Blobs<K> {
+    return this.#root.blobs<K>(name, options)
   }
 
   /** An append-only list. A name is that of one sequence; its options are taken as those of a map are. */

@@ -37,6 +37,8 @@ export { anySegment, type KeyPattern } from './policy/key-pattern.js'
 export type { AtRisk, MaxLoss } from './policy/loss-budget.js'
 export type { DurabilityDecision } from './policy/map-policy.js'
 export type { DurabilityRule, MapRule } from './policy/rules.js'
+export type { BlobSource } from './shapes/blob-source.js'
+export type { BlobEntry, BlobStat, Blobs, BlobsOptions, PutOptions, PutResult } from './shapes/blobs.js'
 export type {
   AppendedMessage,
   ConversationAppendOptions,
@@ -58,6 +60,7 @@ export type {
 } from './shapes/options.js'
 export type { Preferences } from './shapes/preferences.js'
 export type { AppendResult, Sequence, SequenceItem, TrimResult } from './shapes/sequence.js'
+export type { BlobBytesOptions, BlobRange, StoredBlob } from './shapes/stored-blob.js'
 export type { StandardSchema } from './standard-schema.js'
 export type {
   Change,

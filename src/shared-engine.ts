@@ -13,6 +13,7 @@ import type { MapCore } from './memory-map.js'
 import type { MemoryConfig } from './options.js'
 import type { LossBudget } from './policy/loss-budget.js'
 import { identityOf } from './policy/rules.js'
+import { Orphans } from './shapes/orphans.js'
 
 export interface SharedEngine {
   engine: Engine
@@ -21,6 +22,8 @@ export interface SharedEngine {
   budget: LossBudget
   /** By what leads the keys of each. */
   maps: Map<EncodedKey, MapCore>
+  /** Chunks of blobs that are to be removed. */
+  orphans: Orphans
   /** How many memories of this process use it. */
   handles: number
   /** Under what it is registered; `undefined` if it is not shared. */
@@ -99,7 +102,8 @@ async function openFirst(folder: string, fingerprint: string, config: MemoryConf
 
 async function open(config: MemoryConfig, registeredAs: string | undefined): Promise<SharedEngine> {
   const engine = await Engine.open(config.engine)
-  return { engine, config, budget: engine.addBudget(config.maxLoss), maps: new Map(), handles: 1, registeredAs }
+  const budget = engine.addBudget(config.maxLoss)
+  return { engine, config, budget, maps: new Map(), orphans: new Orphans(engine), handles: 1, registeredAs }
 }
 
 function fingerprintOf({ engine, durability, rules, maxLoss }: MemoryConfig): string {

@@ -7,7 +7,16 @@
 import { decodeValue, encodeValue } from './codec/codec.js'
 import { type CompressionTally, compress, decompress } from './codec/compression.js'
 import { NEVER } from './codec/extras.js'
-import { CODEC, COMPRESSION, codecOf, compressionOf, formOf, schemaVersionOf, USER_CODEC_MIN } from './codec/form.js'
+import {
+  CODEC,
+  COMPRESSION,
+  codecOf,
+  compressionOf,
+  formOf,
+  PLAIN_FORM,
+  schemaVersionOf,
+  USER_CODEC_MIN,
+} from './codec/form.js'
 import { decodeJson, encodeJson } from './codec/json.js'
 import { decodeText, encodeText } from './codec/text.js'
 import { decodeByUser, encodeByUser } from './codec/user-codec.js'
@@ -21,8 +30,6 @@ interface Encoded {
   form: number
   value: string
 }
-
-const PLAIN_FORM = formOf(CODEC.messagePack, COMPRESSION.none, 0)
 
 // Decoding reads from this buffer. It stays, since msgpackr makes a view of every buffer that it reads from.
 let scratch = Buffer.allocUnsafeSlow(64 * 1024)

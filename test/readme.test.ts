@@ -1,4 +1,4 @@
-// Every program of the README, and of docs/loading.md, runs as it is printed, in a folder of its own, against the compiled package.
+// Every program of the README, of docs/loading.md and of docs/shapes.md runs as it is printed, in a folder of its own, against the compiled package.
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -24,7 +24,12 @@ const OF_README = [
 ]
 
 const OF_LOADING = ["[ { id: '1', name: 'Ada' }, undefined, undefined ] 2\nundefined false 2\n"]
-const EXPECTED: Record<string, string[]> = { 'README.md': OF_README, 'docs/loading.md': OF_LOADING }
+const OF_SHAPES = ["1 search\nfalse [ 'Hello' ]\n{ language: 'zh-CN' }\n", 'part 1\npart 2\npart 3\n21 b7705c86\n']
+const EXPECTED: Record<string, string[]> = {
+  'README.md': OF_README,
+  'docs/loading.md': OF_LOADING,
+  'docs/shapes.md': OF_SHAPES,
+}
 
 for (const [document, expected] of Object.entries(EXPECTED)) {
   test(`${document} has as many JavaScript programs as are checked here`, () => {

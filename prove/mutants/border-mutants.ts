@@ -84,8 +84,8 @@ export const BORDER_MUTANTS: Mutants = {
     edits: [
       {
         file: 'engine/checkpoint-run.js',
-        find: 'lsn, form, value, expiresAt });',
-        replace: 'lsn, form: form & 0xff, value, expiresAt });',
+        find: 'lsn, form, value, expiresAt }, memory?.take',
+        replace: 'lsn, form: form & 0xff, value, expiresAt }, memory?.take',
       },
     ],
   },

@@ -20,6 +20,9 @@ export function formOf(codec: number, compression: number, schemaVersion: number
   return codec | (compression << 8) | (schemaVersion << 16)
 }
 
+/** The form of what a map without options writes. */
+export const PLAIN_FORM = formOf(CODEC.messagePack, COMPRESSION.none, 0)
+
 /**
  * The form of no value: of a delete, and, where it expires, of the knowledge that a key has no value.
  */

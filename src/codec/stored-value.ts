@@ -46,11 +46,14 @@ export interface StoredValue extends StoredValueHead {
   readonly value: Buffer
 }
 
-/** The bytes that a store keeps under `key`. They are a fresh buffer. */
-export function encodeStoredValue(input: StoredValueInput): Buffer {
+/** The bytes that a store keeps under `key`, in memory from `allocate`: by default a fresh buffer. */
+export function encodeStoredValue(
+  input: StoredValueInput,
+  allocate: (bytes: number) => Buffer = Buffer.allocUnsafe,
+): Buffer {
   const { key, form, value, expiresAt = NEVER, valueStart = 0, valueEnd = value.length } = input
   const ofExtras = extrasBytes(expiresAt)
-  const bytes = Buffer.allocUnsafe(STORED_VALUE_HEADER_BYTES + ofExtras + valueEnd - valueStart)
+  const bytes = allocate(STORED_VALUE_HEADER_BYTES + ofExtras + valueEnd - valueStart)
   bytes[4] = STORED_VALUE_FORMAT
   bytes[5] = codecOf(form)
   bytes[6] = compressionOf(form)

@@ -7,6 +7,7 @@
 /** Codes of operating errors: the disk, the store, another owner, a limit. */
 export type ErrorCode =
   | 'BATCH_TOO_LARGE'
+  | 'BLOB_CHANGED'
   | 'CLOSED'
   | 'CODEC_MISSING'
   | 'DISK_FULL'

@@ -14,6 +14,7 @@ import { SegmentReader, type SegmentRef } from '../log/reader.js'
 import { type LogRecord, readRecords } from '../log/record.js'
 import type { Change, DataStore, Mark } from '../stores/data-store.js'
 import type { RunLimits } from './config.js'
+import type { RunMemory } from './run-memory.js'
 
 export interface RunRequest {
   /** The segments with the frames from `from` on, oldest first. */
@@ -37,9 +38,18 @@ export interface RunResult {
 /** Newest stored form per key; `undefined` for a delete. */
 type Run = Map<EncodedKey, Buffer | undefined>
 
-/** Applies one run. The store's deadline is the caller's. */
-export async function runCheckpoint(fs: FileSystem, store: DataStore, request: RunRequest): Promise<RunResult> {
-  const gathered = await gather(fs, request)
+/**
+ * Applies one run. The store's deadline is the caller's. `memory` is for a store that keeps nothing of what it is given,
+ * and for one run at a time.
+ */
+export async function runCheckpoint(
+  fs: FileSystem,
+  store: DataStore,
+  request: RunRequest,
+  memory?: RunMemory,
+): Promise<RunResult> {
+  memory?.reset()
+  const gathered = await gather(fs, request, memory)
   const changes: Change[] = []
   let bytes = 0
   for (const [key, value] of gathered.run) {
@@ -51,7 +61,11 @@ export async function runCheckpoint(fs: FileSystem, store: DataStore, request: R
   return { mark: gathered.mark, entries: changes.length, bytes }
 }
 
-async function gather(fs: FileSystem, request: RunRequest): Promise<{ run: Run; mark: Mark }> {
+async function gather(
+  fs: FileSystem,
+  request: RunRequest,
+  memory: RunMemory | undefined,
+): Promise<{ run: Run; mark: Mark }> {
   const { refs, limits, nowMs } = request
   const started = performance.now()
   const run: Run = new Map()
@@ -63,12 +77,12 @@ async function gather(fs: FileSystem, request: RunRequest): Promise<{ run: Run; 
     if (position >= end) continue
     const file = await fs.open(ref.path, 'read')
     try {
-      const reader = readerFrom(file, ref, position, end)
+      const reader = readerFrom(file, ref, position, end, memory)
       while (reader.position < end) {
         const found = await reader.next()
         if (found.kind !== 'frame') throw missing(ref, reader.position)
         for (const record of readRecords(found.frame.body)) {
-          const stored = isExpired(record.expiresAt, nowMs) ? undefined : storedForm(record)
+          const stored = isExpired(record.expiresAt, nowMs) ? undefined : storedForm(record, memory)
           bytes += record.key.length + (stored?.length ?? 0)
           run.set(record.key, stored)
         }
@@ -84,14 +98,14 @@ async function gather(fs: FileSystem, request: RunRequest): Promise<{ run: Run; 
   return { run, mark: { appliedLsn: lastLsn, appliedPosition: position } }
 }
 
-function storedForm({ key, lsn, form, value, expiresAt }: LogRecord): Buffer | undefined {
-  return value && encodeStoredValue({ key, lsn, form, value, expiresAt })
+function storedForm({ key, lsn, form, value, expiresAt }: LogRecord, memory: RunMemory | undefined) {
+  return value && encodeStoredValue({ key, lsn, form, value, expiresAt }, memory?.take)
 }
 
 /** Every frame up to `to` has been synced, so that anything else than a frame is corruption: no end, no torn tail. */
-function readerFrom(file: File, ref: SegmentRef, position: number, end: number): SegmentReader {
+function readerFrom(file: File, ref: SegmentRef, position: number, end: number, memory: RunMemory | undefined) {
   const noEnd = { position: Number.POSITIVE_INFINITY, chain: 0 }
-  return new SegmentReader(file, ref, { position, chain: undefined }, noEnd, end)
+  return new SegmentReader(file, ref, { position, chain: undefined }, noEnd, end, memory?.reading)
 }
 
 function missing(ref: SegmentRef, position: number): AgentMemoryError {

@@ -8,6 +8,7 @@ import { nodeFileSystem } from '../io/node-file-system.js'
 import type { DataStore } from '../stores/data-store.js'
 import { openLevelStore } from '../stores/level/level.js'
 import { type RunRequest, type RunResult, runCheckpoint } from './checkpoint-run.js'
+import { RunMemory } from './run-memory.js'
 
 export interface WorkerRequest {
   id: number
@@ -26,6 +27,7 @@ export interface WorkerReply {
 Buffer.poolSize = 256 * 1024
 
 const port = parentPort!
+const memory = new RunMemory()
 let store: DataStore | undefined
 
 async function answer({ id, run }: WorkerRequest): Promise<void> {
@@ -40,7 +42,7 @@ async function answer({ id, run }: WorkerRequest): Promise<void> {
       createIfMissing: false,
       isSecondHandle: true,
     })
-    const result = await runCheckpoint(nodeFileSystem, store, run)
+    const result = await runCheckpoint(nodeFileSystem, store, run, memory)
     port.postMessage({ id, result } satisfies WorkerReply)
   } catch (error) {
     port.postMessage({ id, error: plainError(error) } satisfies WorkerReply)

@@ -173,10 +173,11 @@ export class Checkpointer {
 
   /**
    * Every write up to it is in the store for good. Recovery leaves a gap of LSNs that no frame has: if the store has
-   * all frames, it has all writes up to whatever LSN is durable.
+   * all frames with writes, it has all writes up to whatever LSN is durable.
    */
   get #storedLsn(): Lsn {
-    return this.#frames.length === 0 ? this.#parts.flusher.durableLsn : this.#flushedLsn
+    const lacksNothing = this.#frames.every(frame => frame.entries.length === 0)
+    return lacksNothing ? this.#parts.flusher.durableLsn : this.#flushedLsn
   }
 
   /** A store that is up is not outrun by more: each pending entry takes RAM, and the log is for outages. */

@@ -151,24 +151,30 @@ export class Reader {
     if (this.#watches.get(watch.key) === watch) this.#watches.delete(watch.key)
   }
 
+  /**
+   * The bytes of values that are written once and read once, such as parts of a large one, in the order of their keys.
+   * They do not fill the tier, and must not expire.
+   */
+  async bytesOf(keys: readonly EncodedKey[]): Promise<(Buffer | undefined)[]> {
+    const found = await Promise.all(keys.map(key => this.#unstoredBytes(key)))
+    const asked = keys.filter((_, index) => found[index] === null)
+    const stored = asked.length === 0 ? [] : await this.#keeper.call(store => store.getMany(asked))
+    let next = 0
+    return found.map((bytes, index) => {
+      if (bytes !== null) return bytes
+      const value = stored[next++]
+      return value && decodeStoredValue(keys[index]!, value).value
+    })
+  }
+
   /** The value of an entry that only the log holds; `undefined` if it has moved on meanwhile. */
   async fromLog(entry: Entry): Promise<FoundValue | undefined> {
-    // Since the caller looked it may have been deleted, or written anew: then the tier has it.
-    if (entry.isHeld || entry.state !== EntryState.pending) return undefined
-    const { key, lsn, form, expiresAt, framePosition, recordOffset } = entry
-    try {
-      const frame = await this.#frameAt(framePosition)
-      const { record } = readRecord(frame.body, recordOffset)
-      if (record.key !== key || record.lsn !== lsn || record.value === undefined) throw wrongRecord(framePosition)
-      const value = record.value.latin1Slice()
-      this.#tier.refill(entry, lsn, value)
-      return { lsn, form, value, expiresAt }
-    } catch (error) {
-      // The segment may have been released after the entry had reached the store: then it is to be read there.
-      const hasMoved = entry.lsn !== lsn || entry.state !== EntryState.pending || entry.framePosition !== framePosition
-      if (hasMoved) return undefined
-      throw error
-    }
+    const { lsn, form, expiresAt } = entry
+    const bytes = await this.#loggedBytes(entry)
+    if (bytes === undefined) return undefined
+    const value = bytes.latin1Slice()
+    this.#tier.refill(entry, lsn, value)
+    return { lsn, form, value, expiresAt }
   }
 
   /** What was found, unless it has expired, or says that there is nothing. */
@@ -190,6 +196,36 @@ export class Reader {
   /** What says that there is nothing always expires, so that what never does needs one look. */
   #isGone({ expiresAt, form }: Pick<FoundValue, 'expiresAt' | 'form'>): boolean {
     return expiresAt !== NEVER && (form === NO_VALUE || this.#hasExpired(expiresAt))
+  }
+
+  /** The bytes of a key that the tier or the log have; `null` if only the store can tell. */
+  async #unstoredBytes(key: EncodedKey): Promise<Buffer | undefined | null> {
+    for (;;) {
+      const entry = this.#tier.get(key)
+      if (entry === undefined) return null
+      if (entry.isHeld) return entry.value === undefined ? undefined : Buffer.from(entry.value, 'latin1')
+      const bytes = await this.#loggedBytes(entry)
+      // A copy: the frame is kept for the reads to come.
+      if (bytes !== undefined) return Buffer.from(bytes)
+    }
+  }
+
+  /** A view of the frame that holds an entry's value; `undefined` if the entry has moved on meanwhile. */
+  async #loggedBytes(entry: Entry): Promise<Buffer | undefined> {
+    // Since the caller looked it may have been deleted, or written anew: then the tier has it.
+    if (entry.isHeld || entry.state !== EntryState.pending) return undefined
+    const { key, lsn, framePosition, recordOffset } = entry
+    try {
+      const frame = await this.#frameAt(framePosition)
+      const { record } = readRecord(frame.body, recordOffset)
+      if (record.key !== key || record.lsn !== lsn || record.value === undefined) throw wrongRecord(framePosition)
+      return record.value
+    } catch (error) {
+      // The segment may have been released after the entry had reached the store: then it is to be read there.
+      const hasMoved = entry.lsn !== lsn || entry.state !== EntryState.pending || entry.framePosition !== framePosition
+      if (hasMoved) return undefined
+      throw error
+    }
   }
 
   #hasExpired(expiresAt: number): boolean {

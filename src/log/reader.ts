@@ -48,6 +48,11 @@ export interface FixedEnd {
   chain: number
 }
 
+/** What a reader reads into. Readers that follow one another may share one. */
+export interface ReadBuffer {
+  bytes: Buffer
+}
+
 export class SegmentReader {
   readonly #file: File
   readonly #ref: SegmentRef
@@ -56,9 +61,9 @@ export class SegmentReader {
   #position: number
   #chain: number | undefined
   #lastLsn: Lsn = 0
-  #window = Buffer.alloc(0)
+  #window: Buffer = Buffer.alloc(0)
   #windowStart = 0
-  #spare = Buffer.alloc(0)
+  readonly #buffer: ReadBuffer
 
   /**
    * `chain` is the chain value before `position`; without it the first frame's word is taken for it. Bytes are read ahead
@@ -70,12 +75,14 @@ export class SegmentReader {
     from: { position: number; chain: number | undefined },
     fixedEnd?: FixedEnd,
     readTo?: number,
+    buffer: ReadBuffer = { bytes: Buffer.alloc(0) },
   ) {
     this.#file = file
     this.#ref = ref
     this.#fixedEnd = fixedEnd
     this.#position = from.position
     this.#chain = from.chain
+    this.#buffer = buffer
     this.#readTo = readTo === undefined ? ref.fileBytes : readTo - ref.base + SEGMENT_HEADER_BYTES
   }
 
@@ -183,9 +190,10 @@ export class SegmentReader {
     if (start >= 0 && start + bytes <= this.#window.length) return this.#window.subarray(start, start + bytes)
     const ahead = Math.min(WINDOW_BYTES, this.#readTo - offset)
     const wanted = Math.max(bytes, Math.min(ahead, this.#ref.fileBytes - offset))
-    if (this.#spare.length < wanted) this.#spare = Buffer.allocUnsafeSlow(wanted)
-    const count = await readFully(this.#file, this.#spare.subarray(0, wanted), offset)
-    this.#window = this.#spare.subarray(0, count)
+    const buffer = this.#buffer
+    if (buffer.bytes.length < wanted) buffer.bytes = Buffer.allocUnsafeSlow(wanted)
+    const count = await readFully(this.#file, buffer.bytes.subarray(0, wanted), offset)
+    this.#window = buffer.bytes.subarray(0, count)
     this.#windowStart = offset
     return this.#window.subarray(0, Math.min(bytes, count))
   }

@@ -94,7 +94,7 @@ export function parsePreferencesOptions(options: PreferencesOptions, memory: Mem
 }
 
 /** Rules of the memory speak of maps: a shape has no name of a map, and its keys are not those that a caller gives. */
-function shapeConfig(options: ShapeOptions, memory: MemoryConfig): MapConfig {
+export function shapeConfig(options: ShapeOptions, memory: MemoryConfig): MapConfig {
   return parseMapOptions('', options, { ...memory, rules: [] })
 }
 

@@ -160,6 +160,12 @@ export class Tier {
     return this.#unstored.take(range, limit).map(key => this.#entries.get(key)!)
   }
 
+  /** Lets go of a value that nobody will ask for soon, as far as it may leave, so that it crowds out no other. */
+  letGo(key: EncodedKey): void {
+    const entry = this.#entries.get(key)
+    if (entry?.isListed && mayLeave(entry)) this.#evict(entry)
+  }
+
   #isUnstored(key: EncodedKey): boolean {
     const entry = this.#entries.get(key)
     return entry !== undefined && entry.state !== EntryState.clean

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { contentOf, FOLDER, openOn, settles, simulated, until } from './simulated.js'
+import { contentOf, FOLDER, journalStore, openOn, settles, simulated, turns, until } from './simulated.js'
 
 test('after a kill, a checkpoint and a close of a memory that the store has whole come to an end', async () => {
   const { memory, disk } = await simulated()
@@ -83,6 +83,27 @@ test('a clean close leaves no gap in the LSNs, also when the last segment is exa
   }
 })
 
+test('after a kill, a checkpoint that takes several runs and lets segments go on the way comes to its end', async () => {
+  const { memory, disk } = await simulated()
+  const map = memory.map<string>('m')
+  for (let index = 0; index < 160; index++) await map.set(`k${index}`, 'x'.repeat(60_000))
+
+  const left = disk.clone()
+  const { open } = journalStore(left)
+  const openSlowly = async (create: boolean) => {
+    const store = await open(create)
+    const apply = store.apply.bind(store)
+    store.apply = async (changes, mark) => {
+      await turns(5)
+      await apply(changes, mark)
+    }
+    return store
+  }
+  const reopened = await openOn(left, { store: { kind: 'journal', open: openSlowly } })
+
+  assert.equal(await settles(reopened.checkpoint(), 2000), true)
+})
+
 test('after a crash LSNs start above every one that may have been handed out', async () => {
   const { memory, disk } = await simulated({ durability: 'write-back' })
   const map = memory.map('m')
@@ -131,7 +152,6 @@ test('a write-through presses the checkpoint on and brings what came before it a
 })
 
 test('with a store whose commits are not durable by themselves, a write-through survives a power cut', async () => {
-  const { journalStore } = await import('./simulated.js')
   const { SimulatedDisk } = await import('../../src/testing/simulated-disk.js')
   const disk = new SimulatedDisk()
   const memory = await openOn(disk, { store: journalStore(disk, false) })
