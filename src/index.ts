@@ -23,10 +23,12 @@ export type { WriteResult } from './engine/write.js'
 export type { LoadContext } from './load-options.js'
 export { memoryLayers } from './memory-layers.js'
 export type {
+  DeleteManyOptions,
   MapEntry,
   MemoryMap,
   RangeOptions,
   ReadOptions,
+  SetManyOptions,
   UpdateOptions,
   UpdateResult,
 } from './memory-map.js'
@@ -73,3 +75,4 @@ export type {
 } from './stores/data-store.js'
 export type { CodecName, CompressionOptions, SchemaOptions, ValueOptions } from './value-options.js'
 export type { WriteBatch } from './write-batch.js'
+export { type BatchesOptions, type BatchProgress, IncompleteBatchError, type ManyResult } from './write-many.js'

@@ -18,6 +18,14 @@ import { type Durability, strongest } from './policy/durability.js'
 import type { LossBudget } from './policy/loss-budget.js'
 import type { Loaded, ReadThrough } from './read-through.js'
 import type { Values } from './values.js'
+import {
+  BATCHES_KEYS,
+  type BatchesOptions,
+  checkIterable,
+  type ManyResult,
+  splitBatchesOptions,
+  writeMany,
+} from './write-many.js'
 
 /** An entry as it was at one moment. */
 export interface MapEntry<V, K extends Key = Key> {
@@ -55,6 +63,11 @@ export interface UpdateOptions<V> extends WriteOptions {
   /** What the function is given if the key is absent. */
   initial?: V
 }
+
+/** Options of {@link MemoryMap.setMany}. */
+export type SetManyOptions = WriteOptions & BatchesOptions
+/** Options of {@link MemoryMap.deleteMany}. */
+export type DeleteManyOptions = DeleteOptions & BatchesOptions
 
 /** What an update has written, and what it has reached. */
 export interface UpdateResult<V> extends WriteResult {
@@ -171,13 +184,37 @@ export class MemoryMap<V = unknown, K extends Key = Key, In = V> {
     }
   }
 
-  /** Writes many values as one batch: all of them or none. */
-  async setMany(entries: Iterable<readonly [K, In]>, options: WriteOptions = {}): Promise<WriteResult> {
-    this.#check()
-    parseWriteOptions(options)
-    const writes = Array.from(entries, ([key, value]) => this.toWrite(key, value, options))
-    const durability = strongest(writes.map(write => this.durabilityOf(write.key, options)))
-    return this.#core.engine.writer.write(writes, durability ?? 'write-back')
+  /**
+   * Writes many values as one batch, all of them or none, if they fit a frame (16 MiB by default). If they do not, or with
+   * `batchSize`, in batches one after another: each of them all or none, with its conditions, and told to `onProgress` and
+   * as a `progress` event. `batches` of the result says which it was; `memory.batch` never splits. Entries are asked for
+   * as they are needed, so that a generator may give millions of them.
+   *
+   * @throws BATCH_INCOMPLETE if it fails behind its first batch: `entries` says how many are written, `cause` why
+   */
+  async setMany(entries: Iterable<readonly [K, In]>, options: SetManyOptions = {}): Promise<ManyResult> {
+    checkObject(options, 'setMany', ['durability', 'dataClass', 'expected', 'ttlMs', ...BATCHES_KEYS])
+    checkIterable(entries, 'setMany')
+    const [batches, writeOptions] = splitBatchesOptions<WriteOptions>(options)
+    const said = parseWriteOptions(writeOptions)
+    return this.#writeMany(
+      mapped(entries, ([key, value]) => this.toWrite(key, value, said)),
+      batches,
+      said,
+    )
+  }
+
+  /** Removes many keys: all at once or in batches, as `setMany` writes them. Those that are absent are no error. */
+  async deleteMany(keys: Iterable<K>, options: DeleteManyOptions = {}): Promise<ManyResult> {
+    checkObject(options, 'deleteMany', ['durability', 'dataClass', 'expected', ...BATCHES_KEYS])
+    checkIterable(keys, 'deleteMany')
+    const [batches, deleteOptions] = splitBatchesOptions<DeleteOptions>(options)
+    const said = parseDeleteOptions(deleteOptions)
+    return this.#writeMany(
+      mapped(keys, key => this.toDelete(key, said)),
+      batches,
+      said,
+    )
   }
 
   /** Removes a key. Removing one that is absent is no error. */
@@ -265,6 +302,15 @@ export class MemoryMap<V = unknown, K extends Key = Key, In = V> {
     return policy.durabilityOf(encoded.slice(this.#prefix.length), said?.dataClass)
   }
 
+  async #writeMany(writes: Iterable<Write>, options: BatchesOptions, said: Saying): Promise<ManyResult> {
+    this.#check()
+    return writeMany(writes, options, {
+      engine: this.#core.engine,
+      map: this.name,
+      durabilityOf: batch => strongest(batch.map(({ key }) => this.durabilityOf(key, said))) ?? 'write-back',
+    })
+  }
+
   #writeWith(key: EncodedKey, content: EncodedWrite, options: DeleteOptions): Promise<WriteResult> {
     const { engine, budget } = this.#core
     const { expected } = options
@@ -326,6 +372,10 @@ export class MemoryMap<V = unknown, K extends Key = Key, In = V> {
     const pageSize = integer(options.pageSize, 'pageSize', 256, 1, 65_536)
     return { range: { from, to, reverse }, limit, pageSize }
   }
+}
+
+function* mapped<From, To>(from: Iterable<From>, map: (each: From) => To): Generator<To> {
+  for (const each of from) yield map(each)
 }
 
 function later(a: EncodedKey, b: EncodedKey): EncodedKey {

@@ -21,10 +21,11 @@ const OF_README = [
   'tier\nstore\n',
   "acme/capital Berlin\nacme/founded 1999-01-01T00:00:00.000Z\n[ 'Bonn', undefined ]\n",
   "user Where is my order?\nassistant On its way.\n{ language: 'zh-CN' }\n[ 0, 1 ] ended\n",
+  'Hold fast is 9 bytes, 4 of them from byte 5 on\n',
 ]
 
 const OF_LOADING = ["[ { id: '1', name: 'Ada' }, undefined, undefined ] 2\nundefined false 2\n"]
-const OF_SHAPES = ["1 search\nfalse [ 'Hello' ]\n{ language: 'zh-CN' }\n", 'part 1\npart 2\npart 3\n21 b7705c86\n']
+const OF_SHAPES = ["1 search\nfalse [ 'Hello' ]\n{ language: 'zh-CN' }\n"]
 const EXPECTED: Record<string, string[]> = {
   'README.md': OF_README,
   'docs/loading.md': OF_LOADING,

@@ -6,6 +6,7 @@
 
 /** Codes of operating errors: the disk, the store, another owner, a limit. */
 export type ErrorCode =
+  | 'BATCH_INCOMPLETE'
   | 'BATCH_TOO_LARGE'
   | 'BLOB_CHANGED'
   | 'CLOSED'

@@ -31,6 +31,8 @@ export interface MemoryEvents {
   /** The disk is full: writes are refused until there is room again. */
   diskFull: [{ error: AgentMemoryError }]
   diskFree: [Record<never, never>]
+  /** A `setMany` or `deleteMany` of a map has written one more batch: how far it is. */
+  progress: [{ map: string; entries: number; batches: number }]
 }
 
 export type WarningCode = 'LOG_LOST' | 'TORN_TAIL' | 'VOLATILE_FOLDER'

@@ -426,7 +426,8 @@ function asFound({ value, ...head }: EncodedWrite): FoundValue | undefined {
   return value === undefined ? undefined : { lsn: 0, value, ...head }
 }
 
-function bytesOf(key: EncodedKey, { value, expiresAt }: EncodedWrite): number {
+/** Bytes that a write takes of a frame. */
+export function bytesOf(key: EncodedKey, { value, expiresAt }: EncodedWrite): number {
   return recordBytes(key.length, value === undefined ? 0 : value.length, expiresAt)
 }
 

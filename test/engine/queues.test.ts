@@ -115,10 +115,7 @@ test('a value or a batch over the limits is refused, one just below is taken, an
     { code: 'VALUE_TOO_LARGE' },
   )
   await assert.rejects(
-    map.setMany([
-      ['a', 'x'.repeat(40_000)],
-      ['b', 'x'.repeat(40_000)],
-    ]),
+    memory.batch(batch => batch.set(map, 'a', 'x'.repeat(40_000)).set(map, 'b', 'x'.repeat(40_000))),
     { code: 'BATCH_TOO_LARGE' },
   )
   assert.equal(memory.status().lsn.accepted, 0)
