@@ -6,7 +6,7 @@ import type { Planned, View } from './engine/turns.js'
 import type { Write } from './engine/write.js'
 import type { MemoryMap } from './memory-map.js'
 import type { BatchOptions, DeleteOptions, WriteOptions } from './options.js'
-import { chooseDurability, type DataClass } from './policy/data-class.js'
+import type { DataClass } from './policy/data-class.js'
 import { type Durability, strongest } from './policy/durability.js'
 
 /** Items to append under a head, which are placed when it is the batch's turn. */
@@ -15,7 +15,7 @@ export interface BatchAppend<Item = unknown, Value = unknown> {
   items: readonly Item[]
   /** What they take while they wait. */
   bytes: number
-  durability: Durability
+  durabilityOf(dataClass: DataClass | undefined): Durability
   /** Places all items that the batch appends under the key. */
   plan(view: View, items: readonly Item[]): Planned<Value>
 }
@@ -59,7 +59,7 @@ export class WriteBatch {
     const before = this.#appends.get(append.key)
     const merged = before && { items: [...before.items, ...append.items], bytes: before.bytes + append.bytes }
     this.#appends.set(append.key, { ...append, ...merged })
-    this.#durabilities.push(ofBatch => (ofBatch === undefined ? append.durability : chooseDurability(ofBatch)))
+    this.#durabilities.push(append.durabilityOf)
     return this
   }
 

@@ -70,7 +70,7 @@ export class Lists {
       key: this.headKey(id),
       items,
       bytes: items.reduce((sum, { content }) => sum + content.value!.length, CALL_BYTES),
-      durability: this.#home.core.config.durability,
+      durabilityOf: dataClass => this.#home.core.config.policy.durabilityOf(id, dataClass),
       plan: (view, all) => this.#plans.append(view, id, all),
     }
   }

@@ -93,9 +93,13 @@ export function parsePreferencesOptions(options: PreferencesOptions, memory: Mem
   return shapeConfig({ ...options, durability: options.durability ?? 'write-through' }, memory)
 }
 
-/** Rules of the memory speak of maps: a shape has no name of a map, and its keys are not those that a caller gives. */
+/**
+ * Rules of the memory that name maps or keys speak of maps: a shape has no name of a map, and its keys are not those that
+ * a caller gives. What a data class means holds for all.
+ */
 export function shapeConfig(options: ShapeOptions, memory: MemoryConfig): MapConfig {
-  return parseMapOptions('', options, { ...memory, rules: [] })
+  const rules = memory.rules.filter(({ map, pattern }) => map === undefined && pattern === undefined)
+  return parseMapOptions('', options, { ...memory, rules })
 }
 
 function listConfig(

@@ -205,3 +205,16 @@ test('a memory or a map is shared by those who give the same rules, in any order
   assert.throws(() => second.map('m', { rules: own.slice(1) }), { code: 'OPTIONS_DIFFER' })
   assert.throws(() => second.map('m', { rules: own, dataClass: 'mine' }), { code: 'OPTIONS_DIFFER' })
 })
+
+test('a class that rules of the memory explain means the same in preferences, blobs and batches of appends', async t => {
+  const memory = await freshMemory(t, { rules: [{ dataClass: 'invoice', durability: 'write-through' }] })
+  const preferences = memory.preferences<number>({ durability: 'write-back' })
+  const events = memory.sequence<number>('events', { durability: 'write-back' })
+  const blobs = memory.blobs('files', { durability: 'write-back' })
+
+  assert.equal((await preferences.set('u1', 'k', 1)).reached, 'tier')
+  assert.equal((await preferences.set('u1', 'k', 1, { dataClass: 'invoice' })).reached, 'store')
+  assert.equal((await memory.batch(batch => batch.append(events, 1))).reached, 'tier')
+  assert.equal((await memory.batch(batch => batch.append(events, 1), { dataClass: 'invoice' })).reached, 'store')
+  assert.equal((await blobs.delete('k', { dataClass: 'invoice' })).reached, 'store')
+})
