@@ -336,9 +336,11 @@ function coreOf<Options extends object, Config extends MapConfig>(
     return core
   }
   if (found.config.fingerprint !== config.fingerprint) throw optionsDiffer(what)
-  if (config.loading !== undefined) found.readThrough!.use(config.loading.load)
   // Functions among the options are not compared: each handle has its own.
-  return { ...found, values: new Values(config.policy.map, config.values, shared.engine.compression) }
+  const values = new Values(config.policy.map, config.values, shared.engine.compression)
+  const core = { ...found, values }
+  if (config.loading !== undefined) found.readThrough!.use(config.loading.load, loadedEncoder(core))
+  return core
 }
 
 function newCore<Config extends MapConfig>(
@@ -346,11 +348,15 @@ function newCore<Config extends MapConfig>(
   prefix: EncodedKey,
   config: Config,
 ): MapCore<Config> {
-  const { maxLoss, ttlMs, loading, policy } = config
-  const values = new Values(policy.map, config.values, engine.compression)
-  const budget = maxLoss === undefined ? shared.budget : engine.addBudget(maxLoss)
-  const valueBytesMax = shared.config.engine.frameBytesMax - VALUE_RESERVE_BYTES
-  const keptMs = loading === undefined || ttlMs === undefined ? undefined : ttlMs + loading.staleMs
+  const { maxLoss, loading, policy } = config
+  const core = {
+    engine,
+    prefix,
+    config,
+    values: new Values(policy.map, config.values, engine.compression),
+    budget: maxLoss === undefined ? shared.budget : engine.addBudget(maxLoss),
+    valueBytesMax: shared.config.engine.frameBytesMax - VALUE_RESERVE_BYTES,
+  }
   const readThrough =
     loading &&
     new ReadThrough({
@@ -358,11 +364,19 @@ function newCore<Config extends MapConfig>(
       map: policy.map,
       prefix,
       loading,
-      budget,
+      budget: core.budget,
       durabilityOf: key => policy.durabilityOf(key, undefined),
-      encode: value => values.encode(value, valueBytesMax, keptMs === undefined ? NEVER : engine.expiresAt(keptMs)),
+      encode: loadedEncoder(core),
     })
-  return { engine, prefix, config, values, budget, valueBytesMax, readThrough }
+  return { ...core, readThrough }
+}
+
+/** Encodes what a handle of a map has loaded. It is kept for as long as it is fresh, and then stale. */
+function loadedEncoder({ engine, config, values, valueBytesMax }: Omit<MapCore, 'readThrough'>) {
+  const { ttlMs, loading } = config
+  const keptMs = loading === undefined || ttlMs === undefined ? undefined : ttlMs + loading.staleMs
+  return (value: unknown) =>
+    values.encode(value, valueBytesMax, keptMs === undefined ? NEVER : engine.expiresAt(keptMs))
 }
 
 function optionsDiffer(what: string): WrongCallError {

@@ -13,6 +13,9 @@ import type { Durability } from './policy/durability.js'
 import type { LossBudget } from './policy/loss-budget.js'
 import type { EncodedValue } from './values.js'
 
+/** A loaded value, as it is kept from now on. */
+export type LoadedEncoder = (value: unknown) => EncodedValue
+
 export interface ReadThroughParts {
   engine: Engine
   map: string
@@ -21,8 +24,7 @@ export interface ReadThroughParts {
   loading: Loading
   budget: LossBudget
   durabilityOf(keyInMap: EncodedKey): Durability
-  /** A loaded value, as it is kept from now on. */
-  encode(value: unknown): EncodedValue
+  encode: LoadedEncoder
 }
 
 /** A value, still encoded: each who is given it decodes an object of its own. */
@@ -52,16 +54,19 @@ export class ReadThrough {
   /** Those of all loads that are going on, also of such as are not joined any more. */
   readonly #aborts = new Set<() => void>()
   #load: Load
+  #encode: LoadedEncoder
   #isClosed = false
 
   constructor(parts: ReadThroughParts) {
     this.#parts = parts
     this.#load = parts.loading.load
+    this.#encode = parts.encode
   }
 
-  /** Loads that begin from now on call this. */
-  use(load: Load): void {
+  /** Loads that begin from now on call this; what is loaded is kept as the handle that gave it keeps its values. */
+  use(load: Load, encode: LoadedEncoder): void {
     this.#load = load
+    this.#encode = encode
   }
 
   /** The value of a key: what the map holds, else what is loaded; `undefined` if there is none. */
@@ -117,8 +122,10 @@ export class ReadThrough {
     if (this.#isClosed) throw closedError()
     const { engine } = this.#parts
     const watch = engine.reader.watch(place.key)
+    const encode = this.#encode
     const { value, abort } = this.#call(place)
-    const flight: Flight = { watch, result: value.then(found => this.#keep(place, watch, found)) }
+    const loaded = value.then(found => (found === undefined ? undefined : encode(found)))
+    const flight: Flight = { watch, result: loaded.then(encoded => this.#keep(place, watch, encoded)) }
     this.#flights.set(place.key, flight)
     this.#aborts.add(abort)
     const forget = () => {
@@ -154,22 +161,20 @@ export class ReadThrough {
   }
 
   /** Keeps what was loaded, and returns what those who wait are given. Nobody waits for the disk: it can be loaded again. */
-  async #keep(place: Place, watch: Watch, value: unknown): Promise<Loaded | undefined> {
+  async #keep(place: Place, watch: Watch, loaded: EncodedValue | undefined): Promise<Loaded | undefined> {
     const { engine, loading, budget } = this.#parts
     const { negativeTtlMs } = loading
-    const isAbsent = value === undefined
-    const loaded = isAbsent ? undefined : this.#parts.encode(value)
     const kept = loaded ?? (negativeTtlMs === 0 ? DELETED : absentUntil(engine.expiresAt(negativeTtlMs)))
     const content = (found: FoundValue | undefined): EncodedWrite => {
-      const changesNothing = isAbsent && negativeTtlMs === 0 && found === undefined
+      const changesNothing = loaded === undefined && negativeTtlMs === 0 && found === undefined
       if (watch.isStale || changesNothing) throw NOTHING_TO_KEEP
       return kept
     }
     try {
       const durability = this.#parts.durabilityOf(place.key.slice(place.start))
-      const reach = await engine.writer.accept([{ key: place.key, content, expected: undefined, budget }], durability)
-      // What may become of it on its way is told by the events of the log and the store.
-      reach().catch(() => {})
+      const writes = [{ key: place.key, content, expected: undefined, budget }]
+      // What may become of it behind its acceptance is told by the events of the log and the store.
+      await new Promise<void>((resolve, reject) => void engine.writer.write(writes, durability, resolve).catch(reject))
     } catch (error) {
       if (error === NOTHING_TO_KEEP) return (await engine.reader.get(place.key)) ?? loaded
       this.#tell(place, error)

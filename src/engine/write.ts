@@ -120,16 +120,6 @@ export class Writer {
     }
   }
 
-  /** The same, resolved once the writes are accepted, with what then waits until they are as durable as asked. */
-  async accept(writes: readonly Write[], durability: Durability): Promise<() => Promise<WriteResult>> {
-    const me = Symbol()
-    try {
-      return await this.#write(writes, durability, me)
-    } finally {
-      this.#passTurn(me)
-    }
-  }
-
   #passTurn(me: symbol): void {
     if (this.#turn !== me) return
     this.#turn = undefined
@@ -140,7 +130,7 @@ export class Writer {
     writes: readonly Write[],
     durability: Durability,
     me: symbol,
-    onAccepted?: () => void,
+    onAccepted: (() => void) | undefined,
   ): Promise<() => Promise<WriteResult>> {
     let states: Map<EncodedKey, KeyState> | undefined
     for (;;) {

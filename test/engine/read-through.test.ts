@@ -583,6 +583,18 @@ test('the function that was given last loads; other settings have to be the same
   await memory.close()
 })
 
+test('what is loaded is checked by the schema that came with the function which loads it', async () => {
+  const { memory } = await bench()
+  const schemaOf = (name: string) => ({
+    '~standard': { version: 1 as const, vendor: 'test', validate: (value: unknown) => ({ value: `${name} ${value}` }) },
+  })
+  const map = memory.map<string>('m', { load: () => 'value', schema: schemaOf('first') })
+  assert.equal(await map.get('a'), 'first value')
+  memory.map<string>('m', { load: () => 'value', schema: schemaOf('second') })
+  assert.equal(await map.get('b'), 'second value')
+  await memory.close()
+})
+
 test('options of loading that say nothing are refused', async () => {
   const { memory } = await bench()
   const load = () => 1
