@@ -1,4 +1,8 @@
-/** What a blob is made from: bytes, or pieces of them that come one after another. */
+/**
+ * What a blob is made from: bytes, or pieces of them that come one after another. Bytes are known by what they are, not by
+ * their class: test runners and sandboxes have classes of their own.
+ */
+import { types } from 'node:util'
 import { WrongCallError } from '../core/errors.js'
 
 /**
@@ -11,7 +15,7 @@ type Pieces = Iterator<Uint8Array> | AsyncIterator<Uint8Array>
 
 /** Starts a source. Throws INVALID_ARGUMENT for what gives no bytes. */
 export function startSource(source: BlobSource): Pieces {
-  if (source instanceof Uint8Array) return [new Uint8Array(source)][Symbol.iterator]()
+  if (types.isUint8Array(source)) return [new Uint8Array(source)][Symbol.iterator]()
   if (typeof source === 'object' && source !== null) {
     if (Symbol.asyncIterator in source) return source[Symbol.asyncIterator]()
     if (Symbol.iterator in source) return source[Symbol.iterator]()
@@ -37,7 +41,7 @@ export async function drain(
         isOpen = false
         return
       }
-      if (!(asked.value instanceof Uint8Array)) throw notBytes('A piece of the source of a blob', asked.value)
+      if (!types.isUint8Array(asked.value)) throw notBytes('A piece of the source of a blob', asked.value)
       await take(asked.value)
     }
   } finally {

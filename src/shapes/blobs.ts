@@ -214,7 +214,7 @@ function parsePutOptions(options: PutOptions): PutOptions {
   checkObject(options, 'put', ['durability', 'expected', 'signal'])
   const { signal, ...writeOptions } = options
   parseDeleteOptions(writeOptions)
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+  if (signal !== undefined && typeof signal?.throwIfAborted !== 'function') {
     throw badOption('signal', signal, 'the signal of an AbortController')
   }
   return options

@@ -6,17 +6,18 @@ import { afterPrefix, decodeSegments, encodeSegments } from '../../src/core/key.
 import type { AgentMemory, AgentMemoryError, BlobSource, Blobs } from '../../src/index.js'
 import { chunkKey } from '../../src/shapes/blob-keys.js'
 import { NO_LOSS } from '../../src/shapes/orphans.js'
-import { simulated, turns } from '../engine/simulated.js'
+import type { SimulatedDisk } from '../../src/testing/simulated-disk.js'
+import { openOn, simulated, turns } from '../engine/simulated.js'
 import { bytesOf, CHUNK, leftBehind, nothingLeftBehind, pieces, read, SMALL_CHUNKS, told } from './blob-helpers.js'
 
 const OLD = bytesOf(30 * CHUNK + 5, 1)
 const NEW = bytesOf(20 * CHUNK + 9, 2)
 
-async function withOld(): Promise<{ memory: AgentMemory; blobs: Blobs }> {
-  const { memory } = await simulated(SMALL_CHUNKS)
+async function withOld(): Promise<{ disk: SimulatedDisk; memory: AgentMemory; blobs: Blobs }> {
+  const { disk, memory } = await simulated(SMALL_CHUNKS)
   const blobs = memory.blobs('files')
   await blobs.put('k', OLD)
-  return { memory, blobs }
+  return { disk, memory, blobs }
 }
 
 test('what is there before stays readable until the new one is committed, and nothing of it after', async () => {
@@ -296,7 +297,7 @@ test('each wrong call rejects with a code, and changes nothing', async () => {
 })
 
 test('a memory that is closed refuses everything, and what was being put is gone at the next open', async () => {
-  const { memory, blobs } = await withOld()
+  const { disk, memory, blobs } = await withOld()
   const blob = (await blobs.get('k'))!
   const stream = blob.stream()
   await stream.next()
@@ -320,6 +321,11 @@ test('a memory that is closed refuses everything, and what was being put is gone
   await assert.rejects(blobs.delete('k'), { code: 'CLOSED' })
   await assert.rejects(blobs.list().next(), { code: 'CLOSED' })
   assert.throws(() => memory.blobs('files'), { code: 'CLOSED' })
+
+  const reopened = await openOn(disk, SMALL_CHUNKS)
+  await nothingLeftBehind(reopened)
+  assert.equal(told(await read(reopened.blobs('files'), 'k')), told(OLD))
+  assert.equal(await reopened.blobs('files').has('fresh'), false)
 })
 
 async function* failing(count: number, error: Error, bytes = OLD): AsyncGenerator<Uint8Array> {

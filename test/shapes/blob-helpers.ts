@@ -68,7 +68,7 @@ export async function leftBehind(memory: AgentMemory): Promise<string[]> {
 /** Whatever is being removed has been removed. */
 export async function nothingLeftBehind(memory: AgentMemory): Promise<void> {
   let left: string[] = []
-  for (let turn = 0; turn < 2000; turn++) {
+  for (let turn = 0; turn < 500; turn++) {
     left = await leftBehind(memory)
     if (left.length === 0) return
     await new Promise(resolve => setImmediate(resolve))

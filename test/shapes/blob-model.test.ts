@@ -149,6 +149,7 @@ class Run {
 const shapes: { name: string; options: AgentMemoryOptions }[] = [
   { name: 'a roomy tier', options: SMALL_CHUNKS },
   { name: 'no tier and little room in the log', options: { ...SMALL_CHUNKS, tierBytesMax: 0, pendingEntriesMax: 4 } },
+  { name: 'a store in memory', options: { ...SMALL_CHUNKS, store: 'in-memory' } },
   { name: 'frames of several chunks', options: { frameBytesMax: 512 * 1024 } },
 ]
 

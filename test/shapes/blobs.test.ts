@@ -3,6 +3,7 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { ReadableStream } from 'node:stream/web'
 import { test } from 'node:test'
+import { runInNewContext } from 'node:vm'
 import fc from 'fast-check'
 import { encodeSegments } from '../../src/core/key.js'
 import type { BlobSource, Durability } from '../../src/index.js'
@@ -42,6 +43,7 @@ test('a blob is taken from bytes, from iterables, from generators, from streams 
   const sources: Record<string, () => BlobSource> = {
     'a Uint8Array': () => bytes,
     'a Buffer': () => Buffer.from(bytes),
+    'bytes of another realm': () => runInNewContext('Uint8Array.from(bytes)', { bytes }) as Uint8Array,
     'a view of shared memory': () => {
       const shared = new Uint8Array(new SharedArrayBuffer(bytes.length))
       shared.set(bytes)
