@@ -1,8 +1,15 @@
 /** All planted bugs by their name. */
+import { BLOB_MUTANTS } from './blob-mutants.js'
 import { BORDER_MUTANTS } from './border-mutants.js'
 import { ENGINE_MUTANTS } from './engine-mutants.js'
 import { LOG_MUTANTS } from './log-mutants.js'
 import type { Mutants } from './mutant.js'
 import { SHAPE_MUTANTS } from './shape-mutants.js'
 
-export const MUTANTS: Mutants = { ...LOG_MUTANTS, ...ENGINE_MUTANTS, ...BORDER_MUTANTS, ...SHAPE_MUTANTS }
+export const MUTANTS: Mutants = {
+  ...LOG_MUTANTS,
+  ...ENGINE_MUTANTS,
+  ...BORDER_MUTANTS,
+  ...SHAPE_MUTANTS,
+  ...BLOB_MUTANTS,
+}

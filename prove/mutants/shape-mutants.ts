@@ -1,4 +1,4 @@
-/** Bugs in sequences, conversations and blobs. */
+/** Bugs in sequences and conversations. */
 import type { Mutants } from './mutant.js'
 
 export const SHAPE_MUTANTS: Mutants = {
@@ -49,11 +49,5 @@ export const SHAPE_MUTANTS: Mutants = {
     breaks: 'I1',
     caughtBy: 'test:shapes/conversations',
     edits: [{ file: 'shapes/list-plans.js', find: 'items.length === 0 ? lsn : seen', replace: '0' }],
-  },
-  'replaced-chunks-forgotten': {
-    what: 'the commit of a blob does not say what it has replaced, nor that its own chunks are wanted now',
-    breaks: 'I29',
-    caughtBy: 'test:crash/blobs',
-    edits: [{ file: 'shapes/blobs.js', find: 'const writes = [commit, orphan];', replace: 'const writes = [commit];' }],
   },
 }
