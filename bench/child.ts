@@ -6,6 +6,8 @@ import { fileURLToPath } from 'node:url'
 export interface ChildOptions {
   /** A command that starts Node for us, such as strace with its arguments. */
   through?: readonly string[]
+  /** Flags for the Node of the child. */
+  nodeFlags?: readonly string[]
   /** Called with the process id once the child runs. */
   onStart?(pid: number): void
 }
@@ -42,9 +44,9 @@ export function killSelf(): Promise<never> {
   return new Promise(() => {})
 }
 
-async function run(name: string, task: object, { through = [], onStart }: ChildOptions) {
+async function run(name: string, task: object, { through = [], nodeFlags = [], onStart }: ChildOptions) {
   const script = fileURLToPath(new URL(`./${name}.js`, import.meta.url))
-  const [command, ...rest] = [...through, process.execPath, '--no-warnings', script, JSON.stringify(task)]
+  const [command, ...rest] = [...through, process.execPath, '--no-warnings', ...nodeFlags, script, JSON.stringify(task)]
   const child = spawn(command!, rest, { stdio: ['ignore', 'pipe', 'inherit'] })
   running.add(child)
   child.once('spawn', () => onStart?.(child.pid!))

@@ -1,7 +1,7 @@
 /** docs/benchmarks.md, from the lines of a run. It says of each figure what it is, and of none what it should have been. */
-import { goalText, isMeasured, type Line, type MeasuredLine } from './line.js'
+import { goalText, isMeasured, isShares, type Line, type MeasuredLine } from './line.js'
 import { type BenchOptions, CASES, type CaseName } from './options.js'
-import { cellsOf, HEAD } from './report.js'
+import { cellsOf, HEAD, SHARES_HEAD, sharesCellsOf } from './report.js'
 
 export interface Machine {
   node: string
@@ -68,6 +68,11 @@ Both are measured as a user would write them, and lru-cache once more with an \`
     text: `Recorded runs, each message a value and each run a value: bytes of the log's frames, and of the data store after a
 checkpoint and an open. LevelDB compresses its tables by itself, so the plain store is no plain sum of its values.`,
   },
+  profile: {
+    title: 'where the time goes',
+    text: `CPU profiles of our side, a row for each thread that runs JavaScript, as shares of its time. What V8's and LevelDB's own
+threads do is not in them. [bench/profile.md](../bench/profile.md) says what follows from them for each goal that is missed.`,
+  },
 }
 
 /** `plots`: the names of those that there are. */
@@ -112,7 +117,7 @@ runs of their own, by \`strace\` where no other word stands there, those of a se
 function verdictOf(lines: readonly Line[]): string {
   const judged = lines.filter(isMeasured).filter(line => line.isMet !== null)
   const missed = judged.filter(line => line.isMet === false)
-  const notRun = lines.filter(line => !isMeasured(line))
+  const notRun = lines.flatMap(line => ('notRun' in line ? [line] : []))
   const texts = [`**${judged.length - missed.length} of ${judged.length} goals are met in this run.**`]
   if (missed.length > 0) texts.push('', 'Not met:', '', ...missed.map(missedText))
   if (notRun.length > 0)
@@ -133,12 +138,20 @@ function chapterOf(name: CaseName, lines: readonly Line[], plots: ReadonlySet<st
   return parts.join('\n\n')
 }
 
-function tableOf(lines: readonly Line[]): string {
+function tableOf(all: readonly Line[]): string {
+  const shares = all.filter(isShares)
+  if (shares.length > 0) return markdownTable(SHARES_HEAD, shares.map(sharesCellsOf))
+  const lines = all.flatMap(line => (isShares(line) ? [] : [line]))
   // The case is in the heading.
   const head = HEAD.slice(1)
   const rows = lines.map(line => cellsOf(line).slice(1))
   const kept = head.map((_, column) => column < 2 || rows.some(row => row[column] !== ''))
-  const rowText = (cells: readonly string[]) => `| ${cells.filter((_, column) => kept[column]).join(' | ')} |`
+  const keptOf = (cells: readonly string[]) => cells.filter((_, column) => kept[column])
+  return markdownTable(keptOf(head), rows.map(keptOf))
+}
+
+function markdownTable(head: readonly string[], rows: readonly string[][]): string {
+  const rowText = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
   return [rowText(head), rowText(head.map(() => '---')), ...rows.map(rowText)].join('\n')
 }
 

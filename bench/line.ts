@@ -1,14 +1,24 @@
 /** A line of results: what was measured, against whom, and whether its goal is met. */
 import type { CaseName } from './options.js'
+import type { Part } from './profile.js'
 import { type Comparison, rounded } from './statistics.js'
 
-export type Line = MeasuredLine | NotRunLine
+export type Line = ComparedLine | ShareLine
+export type ComparedLine = MeasuredLine | NotRunLine
 
 /** A comparison that could not be made here, and why. */
 export interface NotRunLine {
   case: CaseName
   peer: string
   notRun: string
+}
+
+/** profile: what one thread of ours did, as shares of its time in %. */
+export interface ShareLine {
+  case: 'profile'
+  what: string
+  thread: string
+  shares: Record<Part, number>
 }
 
 export interface MeasuredLine {
@@ -74,7 +84,11 @@ export function lineOf(head: Head, comparison: Comparison, details: Details = {}
 }
 
 export function isMeasured(line: Line): line is MeasuredLine {
-  return !('notRun' in line)
+  return !('notRun' in line || isShares(line))
+}
+
+export function isShares(line: Line): line is ShareLine {
+  return 'shares' in line
 }
 
 /** A goal in words: `≥ 3`, `≤ 1.3`, `1 ± 0.25`. */

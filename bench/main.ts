@@ -8,6 +8,7 @@ import { latency } from './latency.js'
 import { isMeasured, type Line } from './line.js'
 import { watchMemory } from './memory.js'
 import { type BenchOptions, type CaseName, HELP, parseOptions } from './options.js'
+import { profile } from './profile.js'
 import { progressEnd } from './progress.js'
 import { reads } from './reads.js'
 import { recovery } from './recovery.js'
@@ -31,6 +32,7 @@ const RUNS: Record<CaseName, (options: BenchOptions) => AsyncIterable<Line>> = {
   conversations,
   memory: watchMemory,
   size,
+  profile,
 }
 
 let options: BenchOptions

@@ -1,10 +1,21 @@
 /** What the benchmarks print for people. */
 import Table from 'cli-table3'
-import { goalText, isMeasured, type Line, type MeasuredLine } from './line.js'
+import {
+  type ComparedLine,
+  goalText,
+  isMeasured,
+  isShares,
+  type Line,
+  type MeasuredLine,
+  type ShareLine,
+} from './line.js'
+import { PARTS } from './profile.js'
 
 export function table(lines: readonly Line[]): string {
+  const shares = lines.filter(isShares)
+  if (shares.length > 0) return sharesTable(shares)
   const rows = new Table({ head: [...HEAD], style: { head: [], border: [] } })
-  for (const line of lines) rows.push(cellsOf(line))
+  for (const line of lines) if (!isShares(line)) rows.push(cellsOf(line))
   const phases = lines.flatMap(line => (isMeasured(line) && line.peakBy !== undefined ? [phaseText(line)] : []))
   return [rows.toString(), ...phases].join('\n')
 }
@@ -23,8 +34,14 @@ export const HEAD = [
   'syncs/write',
 ] as const
 
+export const SHARES_HEAD = ['work', 'thread', ...PARTS.map(part => `${part}, %`)]
+
+export function sharesCellsOf({ what, thread, shares }: ShareLine): string[] {
+  return [what, thread, ...PARTS.map(part => String(shares[part]))]
+}
+
 /** The cells of a line, one for each column of `HEAD`. */
-export function cellsOf(line: Line): string[] {
+export function cellsOf(line: ComparedLine): string[] {
   if (!isMeasured(line)) return [line.case, `not run: ${line.notRun}`, line.peer, '', '', '', '', '', '', '', '']
   const { ours, theirs, ratio, min, max, isMet } = line
   return [
@@ -40,6 +57,12 @@ export function cellsOf(line: Line): string[] {
     isMet === null ? '' : isMet ? 'yes' : 'NO',
     syncsText(line),
   ]
+}
+
+function sharesTable(lines: readonly ShareLine[]): string {
+  const rows = new Table({ head: SHARES_HEAD, style: { head: [], border: [] } })
+  for (const line of lines) rows.push(sharesCellsOf(line))
+  return rows.toString()
 }
 
 /** Sync calls for each acknowledged write: ours, theirs. */

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { documentOf } from '../../bench/document.js'
-import { type Line, lineOf } from '../../bench/line.js'
+import { type ComparedLine, type Line, lineOf } from '../../bench/line.js'
 import { CASES, parseOptions } from '../../bench/options.js'
 import { windowsOf } from '../../bench/plots.js'
+import { sharesOf } from '../../bench/profile.js'
 import { cellsOf, HEAD } from '../../bench/report.js'
 import { compare, compareToLimit, median, percentile } from '../../bench/statistics.js'
 import { countCalls } from '../../bench/syncs.js'
@@ -156,10 +157,40 @@ test('the document says which goals are missed and what was not run, and shows o
 
 test('every line of a table has a cell for each column', () => {
   const head = { case: 'P1', what: 'writes', peer: 'lmdb', unit: 'writes/s', better: 'higher', goal: 3 } as const
-  const lines: Line[] = [
+  const lines: ComparedLine[] = [
     lineOf(head, compareToLimit([1], 2), { syncsPerWrite: { ours: 0.5, theirs: null, how: 'strace' } }),
     { case: 'P1', peer: 'redis', notRun: 'no redis-server on PATH' },
   ]
   for (const line of lines) assert.equal(cellsOf(line).length, HEAD.length)
   assert.equal(cellsOf(lines[0]!).at(-1), '0.5, not counted')
+})
+
+test('a profile counts a sample for the part of its function, and a native one for that of its caller', () => {
+  const node = (id: number, functionName: string, url: string, children: number[] = []) => {
+    return { id, callFrame: { functionName, url }, children }
+  }
+  const shares = sharesOf({
+    nodes: [
+      node(1, '(root)', '', [2, 5, 6, 7]),
+      node(2, 'encode', 'file:///x/dist/src/values.js', [3]),
+      node(3, 'latin1Slice', '', [4]),
+      node(4, 'fdatasync', ''),
+      node(5, '(idle)', ''),
+      node(6, '(garbage collector)', ''),
+      node(7, 'put', 'file:///x/node_modules/classic-level/index.js'),
+    ],
+    samples: [2, 3, 4, 5, 6, 7],
+    timeDeltas: [100, 100, 300, 200, 100, 200],
+  })
+
+  assert.deepEqual(
+    Object.entries(shares).filter(([, share]) => share > 0),
+    [
+      ['waits', 20],
+      ['write and sync calls', 30],
+      ['codec', 20],
+      ['LevelDB calls', 20],
+      ['garbage collector', 10],
+    ],
+  )
 })
