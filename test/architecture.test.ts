@@ -122,7 +122,7 @@ test('every door of the package leads to a compiled file', () => {
 })
 
 test('links between the documents lead somewhere', () => {
-  const documents = ['README.md', 'DESIGN.md', 'CONTRIBUTING.md', 'CHANGELOG.md']
+  const documents = ['README.md', 'README.zh-CN.md', 'DESIGN.md', 'CONTRIBUTING.md', 'CHANGELOG.md']
   const nested = readdirSync(join(root, 'docs'), { recursive: true }).map(String)
   for (const document of [
     ...documents,
