@@ -2,7 +2,9 @@
 import type { AgentMemory } from '../src/index.js'
 import { type Random, randomBelow } from '../src/testing/random.js'
 import type { SimulatedDisk } from '../src/testing/simulated-disk.js'
+import { removed } from './content.js'
 import { type Content, History, judge } from './history.js'
+import { turns } from './lab-clock.js'
 import { guarded, openOn, recoverOn } from './recovered.js'
 import { BOUNDS } from './shape.js'
 import { Workload } from './workload.js'
@@ -42,6 +44,10 @@ export async function judgeNewWrites(memory: AgentMemory, disk: SimulatedDisk, a
   expectSame(content, again.content, 'a power cut after its recovery')
   served.powerOff()
 
+  await guarded(
+    removed(memory, () => turns(1)),
+    'the removal of what blobs have left',
+  )
   // Nothing but the gap that recovery leaves between the LSNs stands between the store and all that was served.
   if (again.random() < 0.5) await guarded(memory.checkpoint(), 'a checkpoint after recovery')
   const history = new History(BOUNDS, again.content, memory.status().lsn.accepted)
@@ -57,7 +63,6 @@ export async function judgeNewWrites(memory: AgentMemory, disk: SimulatedDisk, a
   )
   await workload.open()
   await guarded(workload.write(6), 'a workload after recovery')
-  workload.learn()
   const moment = history.moment()
   const crashed = disk.crash(again.random)
   const recovered = await guarded(recoverOn(crashed, again.durableCommit), 'recovery after new writes')

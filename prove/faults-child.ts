@@ -8,11 +8,11 @@ import { createInterface } from 'node:readline'
 import { AgentMemory, type StoreOpener } from '../src/index.js'
 import { reportLine } from '../src/io/report-line.js'
 import { openLevelStore } from '../src/stores/level/level.js'
+import { contentOf } from './content.js'
 import { COUNT_ALL } from './faults-cases.js'
 import { describe, type FaultReport, Life, type LifeCommand, OPTIONS, type PresentFault } from './faults-life.js'
 import type { FaultMutant } from './faults-run.js'
 import { foundIn } from './reported-history.js'
-import { contentOf } from './shape.js'
 import { readControl, writeControl } from './shim.js'
 
 export type ChildCommand = LifeCommand | { look: string }

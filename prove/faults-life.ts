@@ -12,9 +12,12 @@ import {
   UnsettledWriteError,
 } from '../src/index.js'
 import { type Random, randomBelow, seededRandom } from '../src/testing/random.js'
-import type { ModelWrite } from './history.js'
+import { listen } from './acceptance.js'
+import { contentOf } from './content.js'
+import { type Content, History, type ModelWrite } from './history.js'
 import { type FoundReport, foundIn, type WriteReport } from './reported-history.js'
-import { contentOf, MAX_LOSS, modelWrite, type Place, placesOf } from './shape.js'
+import { BOUNDS, MAX_LOSS, modelWrite, type Place, placesOf } from './shape.js'
+import { noise } from './values.js'
 
 /** `mend`: a fault that stays is lifted before the close, and all has to work again; `close`: it stays until then. */
 export type FaultEnding = 'mend' | 'close'
@@ -57,8 +60,8 @@ export const OPTIONS: AgentMemoryOptions = {
   frameBytesMax: 64 * 1024,
   pendingEntriesMax: 200,
 }
-/** Two of them do not fit into one segment. */
-const LARGE = 'x'.repeat(36_000)
+/** Two of them do not fit into one segment, though they be compressed. */
+const LARGE = noise(45_000)
 /** Longer than any wait of the engine before it tries again. */
 const MENDED_WITHIN_MS = 20_000
 const RANK = { tier: 0, log: 1, store: 2 }
@@ -76,8 +79,11 @@ export class Life {
   #storeDown = Promise.resolve()
   /** Answers that come when they come; all of them have come when the life is over. */
   readonly #answers: Promise<void>[] = []
-  /** By their place in the model: what the newest accepted writes say. `null`: deleted. */
-  readonly #accepted = new Map<string, string | null>()
+  /** What has been accepted, behind what was found when it opened. */
+  #history = new History(BOUNDS)
+  /** What the life has written to: of that it knows what is there, also if it could not read what was there before. */
+  readonly #written = new Set<string>()
+  #knowsAll = false
 
   constructor(command: LifeCommand, parts: LifeParts) {
     this.#command = command
@@ -99,6 +105,7 @@ export class Life {
     this.#storeDown = new Promise(resolve => memory.on('storeDown', () => resolve()))
     const content = await this.#attempt('a scan', () => contentOf(memory))
     report(content === undefined ? { reopened: memory.status().lsn.accepted } : foundIn(memory, content))
+    this.#attach(memory, content)
 
     for (let step = 0; step < this.#command.steps; step++) {
       await this.#write(step)
@@ -113,6 +120,29 @@ export class Life {
 
   async #open(): Promise<AgentMemory> {
     return AgentMemory.open(this.#command.folder, OPTIONS)
+  }
+
+  #attach(memory: AgentMemory, content: Content | undefined): void {
+    const { report } = this.#parts
+    this.#knowsAll = content !== undefined
+    this.#history = new History(BOUNDS, content, memory.status().lsn.accepted)
+    listen(memory, {
+      took: accepted => {
+        report({ accepted })
+        this.#written.add(accepted.key)
+        this.#noting(() => this.#history.took(accepted))
+      },
+      passed: lsn => this.#noting(() => this.#history.passed(lsn)),
+    })
+  }
+
+  /** It is the memory that calls: what goes wrong here is no failure of its own. */
+  #noting(note: () => void): void {
+    try {
+      note()
+    } catch (error) {
+      this.#parts.report({ broken: String(error) })
+    }
   }
 
   async #reopen(): Promise<number> {
@@ -209,15 +239,9 @@ export class Life {
     run: () => Promise<{ lsn: number; reached: 'tier' | 'log' | 'store' }>,
   ): Promise<void> {
     const { report } = this.#parts
-    report({ intent: writes })
-    const before = this.#memory.status().lsn.accepted
+    const call = this.#history.issue(writes)
+    report({ intent: writes, id: call.id })
     const answer = run()
-    const { accepted } = this.#memory.status().lsn
-    const isAccepted = accepted > before
-    if (isAccepted) {
-      report({ lsn: accepted })
-      for (const { key, value } of writes) this.#accepted.set(key, value ?? null)
-    }
     return answer.then(
       ({ lsn, reached }) => {
         report({ acknowledged: lsn, reached })
@@ -225,8 +249,8 @@ export class Life {
         report({ broken: `${what} was acknowledged when it had reached ${reached}` })
       },
       (error: unknown) => {
-        if (!isAccepted && error instanceof UnsettledWriteError) report({ lsn: error.lsn })
-        else if (!isAccepted) report({ refused: true })
+        this.#history.refused(call)
+        if (call.lastLsn === 0) report({ refused: call.id })
         this.#told(what, error)
       },
     )
@@ -236,10 +260,10 @@ export class Life {
   async #read(): Promise<void> {
     for (const place of this.#places) {
       for (const key of ['k0', 'k1', 'k2', 'both']) {
-        const expected = this.#accepted.get(place.prefix + key)
-        if (expected === undefined) continue
+        if (!this.#knowsAll && !this.#written.has(place.prefix + key)) continue
+        const expected = this.#history.current.get(place.prefix + key)?.value
         const read = await this.#attempt('get', async () => ({ value: await place.map.get(key) }))
-        if (read === undefined || read.value === (expected ?? undefined)) continue
+        if (read === undefined || read.value === expected) continue
         const found = read.value?.slice(0, 12)
         this.#parts.report({ broken: `get ${place.prefix}${key} is ${found}, not ${expected?.slice(0, 12)}` })
       }

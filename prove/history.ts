@@ -4,23 +4,38 @@
  * A history lists the accepted calls in the order of their LSNs. After a crash the whole content must be what some
  * prefix of them makes; the prefix must hold everything that was promised, and what it lacks of acknowledged write-back
  * must be within its bound.
+ *
+ * What a shape holds is one value of the model, under the key of the entry whose change makes it so: a list is all its
+ * items under its head, a blob its bytes under its manifest. So a call on a shape is a write like any other, and what it
+ * leaves in part is a value that nobody wrote.
  */
 import type { MaxLoss, Milestone } from '../src/index.js'
 
 export interface ModelWrite {
-  /** The map's name and the key's segments, joined by slashes. */
+  /** The segments of the stored key, joined by slashes: of a map, its name, the scope and the key. */
   key: string
-  /** Different in every write; `undefined` for a delete. */
+  /** Different in every write of a map; `undefined` for a delete. */
   value: string | undefined
-  /** In which loss bound it counts, and as how many bytes at least: those of its key and of its encoded value. */
+  /** In which loss bound it counts. */
   budget: string
+}
+
+/** A write as the memory has accepted it. */
+export interface Accepted {
+  key: string
+  lsn: number
+  /** Entries that it is made of, and the bytes of their keys and encoded values: what it counts in a loss bound, at least. */
+  entries: number
   bytes: number
 }
 
 /** Writes that take effect together. */
 export interface Call {
+  id: number
   writes: readonly ModelWrite[]
-  /** 0 as long as the call is not known to have been accepted. */
+  /** The first so many of them, as they were accepted: all at once, or none. */
+  accepted: Accepted[]
+  /** 0 as long as the call has not been accepted. */
   lastLsn: number
   /** Which acknowledgement it was, counted over the whole history; 0 if it has not been answered. */
   ack: number
@@ -69,6 +84,9 @@ export class History {
   lastLsn = 0
   acks = 0
   readonly #waiting: Call[] = []
+  /** The call whose writes are being accepted. */
+  #begun: Call | undefined
+  #issued = 0
 
   constructor(bounds: Bounds, base: Content = new Map(), lastLsn = 0) {
     this.bounds = bounds
@@ -77,7 +95,7 @@ export class History {
     this.lastLsn = lastLsn
   }
 
-  /** Calls that were issued and are not known to have been accepted. */
+  /** Calls that were issued and have not been accepted. */
   get waiting(): number {
     return this.#waiting.length
   }
@@ -87,36 +105,56 @@ export class History {
     return { calls: calls.length, acks, required, stored, lastLsn, ms }
   }
 
+  /** What a key will hold when all calls that were issued have been accepted. */
+  expected(key: string): string | undefined {
+    const writes = this.#waiting.flatMap(call => call.writes).filter(write => write.key === key)
+    return writes.length > 0 ? writes.at(-1)!.value : this.current.get(key)?.value
+  }
+
   /** A call is about to be issued. */
-  issue(writes: readonly ModelWrite[]): Call {
-    const call: Call = { writes, lastLsn: 0, ack: 0, reached: undefined, ackMs: 0 }
+  issue(writes: readonly ModelWrite[], id = ++this.#issued): Call {
+    const call: Call = { id, writes, accepted: [], lastLsn: 0, ack: 0, reached: undefined, ackMs: 0 }
     this.#waiting.push(call)
     return call
   }
 
-  /** The memory says that it has accepted up to `lsn`: so the calls that were issued first have these LSNs. */
-  accepted(lsn: number): void {
-    for (let call = this.#waiting[0]; call !== undefined; call = this.#waiting[0]) {
-      if (this.lastLsn + call.writes.length > lsn) return
-      this.#waiting.shift()
-      this.#take(call)
-    }
-    if (lsn > this.lastLsn) throw new Error(`LSN ${lsn} was handed out, but only ${this.lastLsn} was asked for`)
+  /**
+   * The memory has accepted a write: of the call that has begun to be accepted, else of the first that waits and begins
+   * with its key. Returns the call once all of it has been accepted.
+   */
+  took(accepted: Accepted): Call | undefined {
+    const { key, lsn } = accepted
+    this.passed(lsn)
+    const call = this.#begun ?? this.#waiting.find(({ writes }) => writes[0]!.key === key)
+    if (call?.writes[call.accepted.length]?.key !== key)
+      throw new Error(`LSN ${lsn} is of ${key}: nobody has asked for it`)
+    call.accepted.push(accepted)
+    const isWhole = call.accepted.length === call.writes.length
+    this.#begun = isWhole ? undefined : call
+    if (!isWhole) return undefined
+    this.#waiting.splice(this.#waiting.indexOf(call), 1)
+    call.lastLsn = lsn
+    this.calls.push(call)
+    apply(this.current, call)
+    return call
   }
 
-  /** For calls whose LSNs cannot be asked for any more: they may have been accepted, in this order. */
-  acceptWaiting(): void {
-    for (const call of this.#waiting.splice(0)) this.#take(call)
+  /** The memory has handed out an LSN. Those of entries that the model does not know are told by this alone. */
+  passed(lsn: number): void {
+    if (lsn <= this.lastLsn) throw new Error(`LSN ${lsn} was handed out behind ${this.lastLsn}`)
+    this.lastLsn = lsn
   }
 
+  /** It was not accepted, and will not be. */
   refused(call: Call): void {
     const index = this.#waiting.indexOf(call)
     if (index >= 0) this.#waiting.splice(index, 1)
   }
 
-  /** The call that was issued last, if it is not known to have been accepted. */
-  refuseNewest(): void {
-    this.#waiting.pop()
+  /** The process is gone: what it had not accepted is nowhere. */
+  died(): void {
+    this.#waiting.length = 0
+    this.#begun = undefined
   }
 
   acknowledged(call: Call, reached: Milestone, lsn: number, ms = 0): void {
@@ -142,15 +180,8 @@ export class History {
   rebase(kept: number): void {
     for (const call of this.calls.slice(0, kept)) apply(this.base, call)
     this.calls.length = 0
-    this.#waiting.length = 0
+    this.died()
     this.current = new Map(this.base)
-  }
-
-  #take(call: Call): void {
-    this.lastLsn += call.writes.length
-    call.lastLsn = this.lastLsn
-    this.calls.push(call)
-    apply(this.current, call)
   }
 }
 
@@ -171,10 +202,10 @@ function overBound(bounds: Bounds, missing: readonly Call[], moment: Moment): st
   const lost = new Map<string, { writes: number; bytes: number }>()
   for (const call of missing) {
     if (call.ack === 0 || call.ack > moment.acks) continue
-    for (const { budget, bytes } of call.writes) {
+    for (const [index, { budget }] of call.writes.entries()) {
       const sum = lost.get(budget) ?? { writes: 0, bytes: 0 }
-      sum.writes += 1
-      sum.bytes += bytes
+      sum.writes += call.accepted[index]!.entries
+      sum.bytes += call.accepted[index]!.bytes
       lost.set(budget, sum)
       const age = moment.ms - call.ackMs
       if (age > bounds[budget]!.ms) return `write-back of ${age} ms ago is gone, more than ${budget} may lose`
@@ -210,10 +241,10 @@ function longestPrefix(base: Content, calls: readonly Call[], content: Content):
   return longest
 }
 
-function apply(state: Content, { writes, lastLsn }: Call): void {
+function apply(state: Content, { writes, accepted }: Call): void {
   for (const [index, { key, value }] of writes.entries()) {
     if (value === undefined) state.delete(key)
-    else state.set(key, { value, version: lastLsn - writes.length + 1 + index })
+    else state.set(key, { value, version: accepted[index]!.lsn })
   }
 }
 

@@ -6,9 +6,10 @@
 import { AgentMemory } from '../src/index.js'
 import { reportLine } from '../src/io/report-line.js'
 import { seededRandom } from '../src/testing/random.js'
+import { contentOf } from './content.js'
 import { History } from './history.js'
 import { type FoundReport, foundIn, type WriteReport } from './reported-history.js'
-import { BOUNDS, contentOf, MAX_LOSS } from './shape.js'
+import { BOUNDS, MAX_LOSS } from './shape.js'
 import { Workload } from './workload.js'
 
 export type Report = FoundReport | WriteReport
@@ -26,14 +27,14 @@ const workload = new Workload(
       AgentMemory.open(folder, {
         maxLoss: MAX_LOSS,
         segmentBytesMax: 256 * 1024,
-        frameBytesMax: 128 * 1024,
+        frameBytesMax: 64 * 1024,
         pendingEntriesMax: 200,
       }),
     pass: () => new Promise(resolve => setTimeout(resolve, random() < 0.7 ? 0 : 5)),
     nowMs: () => 0,
-    onIssue: ({ writes }) => report({ intent: writes }),
-    onAccepted: call => report({ lsn: call.lastLsn }),
-    onRefused: () => report({ refused: true }),
+    onIssue: ({ id, writes }) => report({ intent: writes, id }),
+    onAccepted: accepted => report({ accepted }),
+    onRefused: ({ id }) => report({ refused: id }),
     onAcknowledged: ({ lastLsn, reached }) => report({ acknowledged: lastLsn, reached: reached! }),
     onReopened: lastLsn => report({ reopened: lastLsn }),
     onPromised: lsn => report({ promised: lsn }),

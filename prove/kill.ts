@@ -10,9 +10,9 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { AgentMemory } from '../src/index.js'
 import { type Random, randomBelow, seededRandom } from '../src/testing/random.js'
+import { contentOf } from './content.js'
 import type { Report } from './kill-child.js'
 import { type FoundReport, foundIn, ReportedHistory } from './reported-history.js'
-import { contentOf } from './shape.js'
 
 export interface KillOptions {
   lives: number

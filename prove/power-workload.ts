@@ -91,7 +91,6 @@ async function runWorkload({ seed, steps }: WorkloadChoice) {
   })
   const snapshots: Snapshot[] = []
   const keep = (call: number, before: string) => {
-    workload.learn()
     snapshots.push({ disk: disk.clone(), moment: history.moment(isSlow ? 0 : clock.timerMs), call, before })
   }
   disk.onCall = ({ index, kind, path }) => {
@@ -126,7 +125,7 @@ function openerOf(disk: SimulatedDisk, clock: LabClock, random: Random, openStor
       store: { kind: 'journal', open: openStore },
       maxLoss: MAX_LOSS,
       segmentBytesMax: 64 * 1024,
-      frameBytesMax: 128 * 1024,
+      frameBytesMax: 64 * 1024,
       pendingEntriesMax,
       logBytesMax,
       tierBytesMax,

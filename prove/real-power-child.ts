@@ -8,9 +8,10 @@ import { join } from 'node:path'
 import { AgentMemory } from '../src/index.js'
 import { openLevelStore } from '../src/stores/level/level.js'
 import { seededRandom } from '../src/testing/random.js'
+import { contentOf } from './content.js'
 import { History } from './history.js'
 import { foundIn } from './reported-history.js'
-import { BOUNDS, contentOf, MAX_LOSS } from './shape.js'
+import { BOUNDS, MAX_LOSS } from './shape.js'
 import { STATEMENTS, type Statement } from './trace-history.js'
 import { Workload } from './workload.js'
 
@@ -41,7 +42,7 @@ const workload = new Workload(
         store: hasSmallBuffer ? { kind: 'level', sharedFolder: store, open } : 'level',
         maxLoss: MAX_LOSS,
         segmentBytesMax: 64 * 1024,
-        frameBytesMax: 128 * 1024,
+        frameBytesMax: 64 * 1024,
         pendingEntriesMax,
         logBytesMax,
         tierBytesMax,
@@ -50,9 +51,9 @@ const workload = new Workload(
     },
     pass: () => new Promise(resolve => setTimeout(resolve, random() < 0.7 ? 0 : 3)),
     nowMs: () => 0,
-    onIssue: ({ writes }) => state({ intent: writes }),
-    onAccepted: call => state({ lsn: call.lastLsn }),
-    onRefused: () => state({ refused: true }),
+    onIssue: ({ id, writes }) => state({ intent: writes, id }),
+    onAccepted: accepted => state({ accepted }),
+    onRefused: ({ id }) => state({ refused: id }),
     onAcknowledged: ({ lastLsn, reached }) => state({ acknowledged: lastLsn, reached: reached! }),
     onReopened: lastLsn => state({ reopened: lastLsn }),
     onPromised: lsn => state({ promised: lsn }),

@@ -5,8 +5,9 @@
 import { join } from 'node:path'
 import { AgentMemory } from '../src/index.js'
 import { openLevelStore } from '../src/stores/level/level.js'
+import { contentOf } from './content.js'
 import { type FoundReport, foundIn } from './reported-history.js'
-import { contentOf, MAX_LOSS } from './shape.js'
+import { MAX_LOSS } from './shape.js'
 
 export interface OpenRequest {
   id: number
@@ -33,7 +34,7 @@ async function recover(folder: string): Promise<FoundReport> {
     // The default store, but for the checkpoint's thread: it comes after recovery, and takes longer to start than all else.
     store: { kind: 'level', open: create => openLevelStore(join(folder, 'store'), { createIfMissing: create }) },
     segmentBytesMax: 64 * 1024,
-    frameBytesMax: 128 * 1024,
+    frameBytesMax: 64 * 1024,
     maxLoss: MAX_LOSS,
   })
   try {

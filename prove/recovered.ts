@@ -3,8 +3,9 @@ import { AgentMemory } from '../src/index.js'
 import { openJournalStore } from '../src/testing/journal-store.js'
 import { ManualClock } from '../src/testing/manual-clock.js'
 import type { SimulatedDisk } from '../src/testing/simulated-disk.js'
+import { contentOf } from './content.js'
 import type { Content } from './history.js'
-import { contentOf, MAX_LOSS } from './shape.js'
+import { MAX_LOSS } from './shape.js'
 
 /** Its parents are made by the first open, too. */
 export const FOLDER = '/home/agent/memory'
@@ -23,7 +24,7 @@ export function openOn(disk: SimulatedDisk, durableCommit: boolean): Promise<Age
     clock: new ManualClock(),
     store: { kind: 'journal', open: () => openJournalStore(disk, `${FOLDER}/store`, { durableCommit }) },
     segmentBytesMax: 64 * 1024,
-    frameBytesMax: 128 * 1024,
+    frameBytesMax: 64 * 1024,
     maxLoss: MAX_LOSS,
   })
 }

@@ -1,14 +1,14 @@
 /** What processes have reported of their writes, and what the next ones have found, as one history. */
 import type { AgentMemory } from '../src/index.js'
-import { type Call, type Content, History, judge } from './history.js'
+import { type Accepted, type Call, type Content, History, judge } from './history.js'
 import { BOUNDS } from './shape.js'
 
 /** What a process tells of its writes: an intent before it is issued, an answer before anything depends on it. */
 export type WriteReport =
-  | { intent: Call['writes'] }
-  /** The newest intent has this LSN. */
-  | { lsn: number }
-  | { refused: true }
+  | { intent: Call['writes']; id: number }
+  | { accepted: Accepted }
+  /** The intent of this id will not be accepted. */
+  | { refused: number }
   | { acknowledged: number; reached: 'tier' | 'log' | 'store' }
   | { promised: number }
   | { reopened: number }
@@ -35,7 +35,8 @@ export function foundIn(memory: AgentMemory, content: Content): FoundReport {
 
 export class ReportedHistory {
   readonly #history: History
-  /** Calls since the last look, by their last LSN. */
+  /** Calls since the last look, by their id, and by their last LSN once they have been accepted. */
+  readonly #issued = new Map<number, Call>()
   readonly #calls = new Map<number, Call>()
 
   constructor(history = new History(BOUNDS)) {
@@ -48,22 +49,23 @@ export class ReportedHistory {
 
   take(report: WriteReport): void {
     const history = this.#history
-    if ('intent' in report) history.issue(report.intent)
-    else if ('lsn' in report) this.#accepted(report.lsn)
-    else if ('refused' in report) history.refuseNewest()
+    if ('intent' in report) this.#issued.set(report.id, history.issue(report.intent, report.id))
+    else if ('accepted' in report) {
+      const call = history.took(report.accepted)
+      if (call !== undefined) this.#calls.set(call.lastLsn, call)
+    } else if ('refused' in report) history.refused(this.#issued.get(report.refused)!)
     else if ('reopened' in report) history.opened(report.reopened)
     else if ('promised' in report) history.promised(report.promised)
     else {
-      this.#accepted(report.acknowledged)
       const call = this.#calls.get(report.acknowledged)
       if (call === undefined) throw new Error(`LSN ${report.acknowledged} was acknowledged and never issued`)
       history.acknowledged(call, report.reached, report.acknowledged)
     }
   }
 
-  /** The process is gone. An intent of it may have been reported whose LSN was not. */
+  /** The process is gone. It has reported all that it had accepted. */
   died(): void {
-    this.#history.acceptWaiting()
+    this.#history.died()
   }
 
   /** Judges what is there, and goes on from it: who has seen it may rely on it ever after. */
@@ -80,6 +82,7 @@ export class ReportedHistory {
       lostWriteBack: calls.slice(kept).filter(call => call.ack > 0).length,
     }
     history.rebase(kept)
+    this.#issued.clear()
     this.#calls.clear()
     try {
       history.opened(lastLsn)
@@ -87,12 +90,5 @@ export class ReportedHistory {
       verdict.broken ??= String(error)
     }
     return verdict
-  }
-
-  #accepted(lsn: number): void {
-    if (lsn <= this.#history.lastLsn) return
-    const before = this.#history.calls.length
-    this.#history.accepted(lsn)
-    for (const call of this.#history.calls.slice(before)) this.#calls.set(call.lastLsn, call)
   }
 }

@@ -36,14 +36,11 @@ export class TraceHistory {
   readonly #before: Standing
   readonly #history = new History(BOUNDS)
   readonly #stated: Stated[] = []
-  /** Of each accepted call: where it and all before it had been issued. */
-  readonly #issuedBy: number[] = []
 
   /** `before` is what was promised by the processes that came before. */
   constructor(calls: readonly TraceCall[], before: Standing) {
     this.#before = before
     const reported = new ReportedHistory(this.#history)
-    const issuedAt = new Map<object, number>()
     let found: Content | undefined
     let foundAt = Number.POSITIVE_INFINITY
     let hasEnded = false
@@ -52,16 +49,8 @@ export class TraceHistory {
       else if ('found' in statement) {
         found = this.#start(statement)
         foundAt = from
-      } else {
-        if ('intent' in statement) issuedAt.set(statement.intent, from)
-        reported.take(statement)
-      }
+      } else reported.take(statement)
       this.#stated.push({ from, moment: this.#history.moment() })
-    }
-    // Killed, it may have had writes accepted of which it could not tell any more.
-    if (!hasEnded) reported.died()
-    for (const { writes } of this.#history.calls) {
-      this.#issuedBy.push(Math.max(this.#issuedBy.at(-1) ?? 0, issuedAt.get(writes) ?? 0))
     }
     this.found = found
     this.foundAt = foundAt
@@ -85,12 +74,7 @@ export class TraceHistory {
   at(call: number): Standing {
     if (call < this.foundAt) return this.#before
     const moment = this.#stated.findLast(({ from }) => from <= call)?.moment ?? this.#history.moment()
-    // A call that waits for room is accepted when there is some, of which nobody is told at once: it may be there.
-    const notIssued = this.#issuedBy.findIndex(from => from > call)
-    return {
-      history: this.#history,
-      moment: { ...moment, calls: notIssued < 0 ? this.#issuedBy.length : notIssued },
-    }
+    return { history: this.#history, moment }
   }
 
   #start({ found, lastLsn }: FoundReport): Content {

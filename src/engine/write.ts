@@ -141,6 +141,8 @@ export class Writer {
       if (states === undefined) {
         this.#passTurn(me)
         states = await this.#readStates(writes)
+        // The memory may have been closed meanwhile, and nothing would take along what is accepted now.
+        this.#parts.checkWritable()
       }
       if (!areCurrent(states)) continue
       const known = states

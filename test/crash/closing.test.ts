@@ -2,7 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { turns } from '../../prove/lab-clock.js'
 import { AgentMemoryError, UnsettledWriteError } from '../../src/index.js'
-import { Laboratory, noUnhandledRejection } from './laboratory.js'
+import { SimulatedDisk } from '../../src/testing/simulated-disk.js'
+import { journalStore, openOn } from '../engine/simulated.js'
+import { Laboratory, noUnhandledRejection, outcome } from './laboratory.js'
 
 test('while a call of the store hangs that close has given up, nobody else gets the folder', async () => {
   const lab = new Laboratory()
@@ -84,4 +86,35 @@ test('a write-through that a close leaves in the log says so, and is there at th
   await turns(20)
   assert.equal(await (await lab.open()).map('runs').get('b'), 2)
   await noUnhandledRejection()
+})
+
+test('a call that reads what it changes while the memory is closed is refused, and not accepted and lost', async () => {
+  for (let moment = 0; moment < 8; moment++) {
+    const disk = new SimulatedDisk()
+    const before = await openOn(disk)
+    await before.map<number>('runs').set('a', 1, { durability: 'write-through' })
+    await before.close()
+    let release = () => {}
+    const released = new Promise<void>(resolve => {
+      release = resolve
+    })
+    const { kind, open } = journalStore(disk)
+    const openSlow = async (create: boolean) => {
+      const store = await open(create)
+      const get = store.get.bind(store)
+      store.get = key => released.then(() => get(key))
+      return store
+    }
+    const memory = await openOn(disk, { store: { kind, open: openSlow } })
+    const update = memory.map<number>('runs').update('a', n => n + 1, { durability: 'write-back' })
+    const answer = outcome(update)
+    await turns(2)
+
+    const closing = memory.close()
+    await turns(moment)
+    release()
+
+    assert.equal(await answer, 'CLOSED', `released ${moment} turns behind the close`)
+    assert.equal((await closing).lost, 0)
+  }
 })

@@ -2,9 +2,11 @@
 // error is one of ours, and nothing hangs.
 import assert from 'node:assert/strict'
 import { afterEach, test } from 'node:test'
+import { listen } from '../../prove/acceptance.js'
+import { contentOf } from '../../prove/content.js'
 import { type Content, History, judge } from '../../prove/history.js'
 import { turns } from '../../prove/lab-clock.js'
-import { BOUNDS, contentOf, DURABILITIES, MAX_LOSS, modelWrite, placesOf } from '../../prove/shape.js'
+import { BOUNDS, DURABILITIES, MAX_LOSS, modelWrite, placesOf } from '../../prove/shape.js'
 import { type AgentMemory, AgentMemoryError, type AgentMemoryOptions } from '../../src/index.js'
 import type { DiskCall, Fault } from '../../src/testing/disk-faults.js'
 import { Laboratory, noUnhandledRejection } from './laboratory.js'
@@ -62,6 +64,7 @@ async function program(lab: Laboratory, history: History): Promise<void> {
     const memory = await attempt(() => lab.open(OPTIONS))
     if (memory === undefined) continue
     history.opened(memory.status().lsn.accepted)
+    listen(memory, { took: accepted => history.took(accepted), passed: lsn => history.passed(lsn) })
     await turns(2)
     for (let step = 0; step < 6; step++) {
       await write(memory, history, life * 100 + step)
@@ -70,7 +73,6 @@ async function program(lab: Laboratory, history: History): Promise<void> {
     }
     await attempt(async () => history.promised(await memory.flush()))
     await attempt(() => memory.close({ deadlineMs: 5000 }))
-    history.accepted(memory.status().lsn.accepted)
   }
 }
 
@@ -80,7 +82,7 @@ async function write(memory: AgentMemory, history: History, serial: number): Pro
   const answers = DURABILITIES.map((durability, index) => {
     const place = places[(serial + index) % places.length]!
     const value = `${serial}-${index}:${'x'.repeat(serial % 3 === 0 ? 4000 : 10)}`
-    return issue(memory, history, [modelWrite(place, `k${index}`, value)], () =>
+    return issue(history, [modelWrite(place, `k${index}`, value)], () =>
       place.map.set(`k${index}`, value, { durability }),
     )
   })
@@ -91,7 +93,7 @@ async function write(memory: AgentMemory, history: History, serial: number): Pro
     modelWrite(a, 'k0', undefined),
   ]
   answers.push(
-    issue(memory, history, writes, () =>
+    issue(history, writes, () =>
       memory.batch(batch => {
         batch.set(a.map, 'both', `${serial}`).set(b.map, 'both', `${serial}`).delete(a.map, 'k0')
       }),
@@ -101,16 +103,12 @@ async function write(memory: AgentMemory, history: History, serial: number): Pro
 }
 
 async function issue(
-  memory: AgentMemory,
   history: History,
   writes: Parameters<History['issue']>[0],
   run: () => Promise<{ lsn: number; reached: 'tier' | 'log' | 'store' }>,
 ): Promise<void> {
   const call = history.issue(writes)
-  const answer = attempt(run)
-  history.accepted(memory.status().lsn.accepted)
-  const result = await answer
-  history.accepted(memory.status().lsn.accepted)
+  const result = await attempt(run)
   if (result === undefined) history.refused(call)
   else history.acknowledged(call, result.reached, result.lsn)
 }

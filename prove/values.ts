@@ -1,0 +1,48 @@
+/** The values that workloads write: each says which write it is of, and is as long and as compressible as asked. */
+import { createHash } from 'node:crypto'
+import { type Random, randomBelow, seededRandom } from '../src/testing/random.js'
+
+const POOL_BYTES = 128 * 1024
+const LETTERS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
+const WORDS = ['the agent', 'asked for', 'a tool', 'and was told', 'what it had', 'written before']
+/** Of the letters of which compression leaves three quarters. */
+const NOISE = pool(random => LETTERS[randomBelow(random, LETTERS.length)]!)
+/** Of which it leaves about half. */
+const TEXT = pool(random => (random() < 0.9 ? LETTERS[randomBelow(random, LETTERS.length)]! : ` ${pickWord(random)} `))
+
+/** A value that no other write has. Mostly short; now and then it takes blocks, or most of a segment. */
+export function valueFor(serial: number, random: Random): string {
+  const choice = random()
+  if (choice < 0.97) return mediumValueFor(serial, random, choice < 0.85)
+  // Two do not fit one segment, though one be compressed.
+  return `${serial}:${NOISE.slice(0, 45_000)}`
+}
+
+/** One of which several fit a frame. */
+export function mediumValueFor(serial: number, random: Random, isShort = random() < 0.85): string {
+  const bytes = randomBelow(random, isShort ? 90 : 10_000)
+  const from = randomBelow(random, POOL_BYTES - bytes)
+  return `${serial}:${TEXT.slice(from, from + bytes)}`
+}
+
+/** So much that hardly anything compresses. */
+export function noise(bytes: number): string {
+  return NOISE.slice(0, bytes)
+}
+
+/** What stands for a value where many are told at once: its number, and a checksum of all of it. */
+export function digestOf(value: string | Uint8Array): string {
+  const text = typeof value === 'string' ? value.slice(0, 20) : Buffer.from(value.subarray(0, 20)).toString()
+  return `${text.slice(0, text.indexOf(':') + 1)}${createHash('sha1').update(value).digest('base64').slice(0, 8)}`
+}
+
+function pool(next: (random: Random) => string): string {
+  const random = seededRandom(1)
+  let text = ''
+  while (text.length < POOL_BYTES) text += next(random)
+  return text.slice(0, POOL_BYTES)
+}
+
+function pickWord(random: Random): string {
+  return WORDS[randomBelow(random, WORDS.length)]!
+}
