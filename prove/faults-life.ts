@@ -14,6 +14,7 @@ import {
 import { type Random, randomBelow, seededRandom } from '../src/testing/random.js'
 import { listen } from './acceptance.js'
 import { contentOf } from './content.js'
+import { shapeCalls } from './faults-shapes.js'
 import { type Content, History, type ModelWrite } from './history.js'
 import { type FoundReport, foundIn, type WriteReport } from './reported-history.js'
 import { BOUNDS, MAX_LOSS, modelWrite, type Place, placesOf } from './shape.js'
@@ -223,8 +224,16 @@ export class Life {
         ),
       ),
     )
+    if (this.#knowsAll) answers.push(...this.#changeShapes(step))
     this.#answers.push(slow)
     await Promise.all([...answers, Promise.race([slow, this.#storeDown])])
+  }
+
+  #changeShapes(step: number): Promise<void>[] {
+    const nextValue = () => `${++this.#serial}:${noise(60)}`
+    return shapeCalls(this.#memory, this.#history, step, nextValue).map(({ what, writes, durability, run }) => {
+      return this.#issue(what, writes, durability, run)
+    })
   }
 
   #set(place: Place, key: string, value: string, durability: Durability): Promise<void> {
