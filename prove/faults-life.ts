@@ -161,6 +161,7 @@ export class Life {
     // What the fault befell may have been in the background, and is told only now.
     await this.#promise('checkpoint', () => memory.checkpoint())
     if (!(await this.#recover())) return
+    await this.#answered()
     this.#isMended = true
     await this.#write(2)
     if (memory.status().state !== 'open') return
@@ -190,6 +191,12 @@ export class Life {
     const { lost, inDoubt } = closed
     if (lost + inDoubt === 0) this.#parts.report({ promised: memory.status().lsn.accepted })
     else if (this.#isMended) this.#parts.report({ broken: `a close behind the fault: ${JSON.stringify(closed)}` })
+  }
+
+  /** What has been accepted by then waits for room on the disk, which there is once the fault is over. */
+  async #diskFull(): Promise<void> {
+    if (this.#memory.status().log.diskFull) return
+    await new Promise<void>(resolve => this.#memory.on('diskFull', () => resolve()))
   }
 
   /** All answers have come, those included that others have brought along. */
@@ -224,9 +231,11 @@ export class Life {
         ),
       ),
     )
-    if (this.#knowsAll) answers.push(...this.#changeShapes(step))
-    this.#answers.push(slow)
-    await Promise.all([...answers, Promise.race([slow, this.#storeDown])])
+    // With a call on the way that may be refused yet, nobody knows what a list will hold.
+    if (this.#knowsAll && this.#history.waiting === 0) answers.push(...this.#changeShapes(step))
+    this.#answers.push(slow, ...answers)
+    const answered = Promise.all([...answers, Promise.race([slow, this.#storeDown])])
+    await Promise.race([answered, this.#diskFull()])
   }
 
   #changeShapes(step: number): Promise<void>[] {
