@@ -78,8 +78,10 @@ export class Life {
   #isMended = false
   /** Resolves once the store has gone down: a write-through need not be waited for then. */
   #storeDown = Promise.resolve()
+  /** Resolves once the disk is full again. */
+  #diskFull = Promise.resolve()
   /** Answers that come when they come; all of them have come when the life is over. */
-  readonly #answers: Promise<void>[] = []
+  readonly #answers: Promise<unknown>[] = []
   /** What has been accepted, behind what was found when it opened. */
   #history = new History(BOUNDS)
   /** What the life has written to: of that it knows what is there, also if it could not read what was there before. */
@@ -104,17 +106,18 @@ export class Life {
     this.#memory = memory
     this.#places = placesOf(memory)
     this.#storeDown = new Promise(resolve => memory.on('storeDown', () => resolve()))
+    this.#watchRoom(memory)
     const content = await this.#attempt('a scan', () => contentOf(memory))
     report(content === undefined ? { reopened: memory.status().lsn.accepted } : foundIn(memory, content))
     this.#attach(memory, content)
 
     for (let step = 0; step < this.#command.steps; step++) {
       await this.#write(step)
-      if (step === 1) await this.#promise('checkpoint', () => memory.checkpoint())
+      if (step === 1) await this.#unlessFull(this.#promise('checkpoint', () => memory.checkpoint()))
       await this.#read()
       if (memory.status().state === 'failed') await this.#attempt('reopen', () => this.#reopen())
     }
-    await this.#promise('flush', () => memory.flush())
+    await this.#unlessFull(this.#promise('flush', () => memory.flush()))
     if (fault.hasBefallen && this.#command.ending === 'mend') await this.#mend()
     await this.#close()
   }
@@ -193,10 +196,21 @@ export class Life {
     else if (this.#isMended) this.#parts.report({ broken: `a close behind the fault: ${JSON.stringify(closed)}` })
   }
 
-  /** What has been accepted by then waits for room on the disk, which there is once the fault is over. */
-  async #diskFull(): Promise<void> {
-    if (this.#memory.status().log.diskFull) return
-    await new Promise<void>(resolve => this.#memory.on('diskFull', () => resolve()))
+  #watchRoom(memory: AgentMemory): void {
+    let onFull = () => {}
+    const renew = () => {
+      this.#diskFull = new Promise(resolve => {
+        onFull = resolve
+      })
+    }
+    renew()
+    memory.on('diskFull', () => onFull()).on('diskFree', renew)
+  }
+
+  /** On a full disk what has been accepted waits for room, which there is once the fault is over: it is answered then. */
+  async #unlessFull(answer: Promise<unknown>): Promise<void> {
+    this.#answers.push(answer)
+    await Promise.race([answer, this.#diskFull])
   }
 
   /** All answers have come, those included that others have brought along. */
@@ -233,9 +247,8 @@ export class Life {
     )
     // With a call on the way that may be refused yet, nobody knows what a list will hold.
     if (this.#knowsAll && this.#history.waiting === 0) answers.push(...this.#changeShapes(step))
-    this.#answers.push(slow, ...answers)
-    const answered = Promise.all([...answers, Promise.race([slow, this.#storeDown])])
-    await Promise.race([answered, this.#diskFull()])
+    this.#answers.push(slow)
+    await this.#unlessFull(Promise.all([...answers, Promise.race([slow, this.#storeDown])]))
   }
 
   #changeShapes(step: number): Promise<void>[] {
