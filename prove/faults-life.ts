@@ -14,6 +14,7 @@ import {
 import { type Random, randomBelow, seededRandom } from '../src/testing/random.js'
 import { listen } from './acceptance.js'
 import { contentOf } from './content.js'
+import { shapeCalls } from './faults-shapes.js'
 import { type Content, History, type ModelWrite } from './history.js'
 import { type FoundReport, foundIn, type WriteReport } from './reported-history.js'
 import { BOUNDS, MAX_LOSS, modelWrite, type Place, placesOf } from './shape.js'
@@ -77,8 +78,10 @@ export class Life {
   #isMended = false
   /** Resolves once the store has gone down: a write-through need not be waited for then. */
   #storeDown = Promise.resolve()
+  /** Resolves once the disk is full again. */
+  #diskFull = Promise.resolve()
   /** Answers that come when they come; all of them have come when the life is over. */
-  readonly #answers: Promise<void>[] = []
+  readonly #answers: Promise<unknown>[] = []
   /** What has been accepted, behind what was found when it opened. */
   #history = new History(BOUNDS)
   /** What the life has written to: of that it knows what is there, also if it could not read what was there before. */
@@ -103,17 +106,18 @@ export class Life {
     this.#memory = memory
     this.#places = placesOf(memory)
     this.#storeDown = new Promise(resolve => memory.on('storeDown', () => resolve()))
+    this.#watchRoom(memory)
     const content = await this.#attempt('a scan', () => contentOf(memory))
     report(content === undefined ? { reopened: memory.status().lsn.accepted } : foundIn(memory, content))
     this.#attach(memory, content)
 
     for (let step = 0; step < this.#command.steps; step++) {
       await this.#write(step)
-      if (step === 1) await this.#promise('checkpoint', () => memory.checkpoint())
+      if (step === 1) await this.#unlessFull(this.#promise('checkpoint', () => memory.checkpoint()))
       await this.#read()
       if (memory.status().state === 'failed') await this.#attempt('reopen', () => this.#reopen())
     }
-    await this.#promise('flush', () => memory.flush())
+    await this.#unlessFull(this.#promise('flush', () => memory.flush()))
     if (fault.hasBefallen && this.#command.ending === 'mend') await this.#mend()
     await this.#close()
   }
@@ -160,6 +164,7 @@ export class Life {
     // What the fault befell may have been in the background, and is told only now.
     await this.#promise('checkpoint', () => memory.checkpoint())
     if (!(await this.#recover())) return
+    await this.#answered()
     this.#isMended = true
     await this.#write(2)
     if (memory.status().state !== 'open') return
@@ -189,6 +194,23 @@ export class Life {
     const { lost, inDoubt } = closed
     if (lost + inDoubt === 0) this.#parts.report({ promised: memory.status().lsn.accepted })
     else if (this.#isMended) this.#parts.report({ broken: `a close behind the fault: ${JSON.stringify(closed)}` })
+  }
+
+  #watchRoom(memory: AgentMemory): void {
+    let onFull = () => {}
+    const renew = () => {
+      this.#diskFull = new Promise(resolve => {
+        onFull = resolve
+      })
+    }
+    renew()
+    memory.on('diskFull', () => onFull()).on('diskFree', renew)
+  }
+
+  /** On a full disk what has been accepted waits for room, which there is once the fault is over: it is answered then. */
+  async #unlessFull(answer: Promise<unknown>): Promise<void> {
+    this.#answers.push(answer)
+    await Promise.race([answer, this.#diskFull])
   }
 
   /** All answers have come, those included that others have brought along. */
@@ -223,8 +245,17 @@ export class Life {
         ),
       ),
     )
+    // With a call on the way that may be refused yet, nobody knows what a list will hold.
+    if (this.#knowsAll && this.#history.waiting === 0) answers.push(...this.#changeShapes(step))
     this.#answers.push(slow)
-    await Promise.all([...answers, Promise.race([slow, this.#storeDown])])
+    await this.#unlessFull(Promise.all([...answers, Promise.race([slow, this.#storeDown])]))
+  }
+
+  #changeShapes(step: number): Promise<void>[] {
+    const nextValue = () => `${++this.#serial}:${noise(60)}`
+    return shapeCalls(this.#memory, this.#history, step, nextValue).map(({ what, writes, durability, run }) => {
+      return this.#issue(what, writes, durability, run)
+    })
   }
 
   #set(place: Place, key: string, value: string, durability: Durability): Promise<void> {

@@ -6,14 +6,15 @@ import type { AgentMemory, Durability, WriteBatch } from '../src/index.js'
 import { type Random, randomBelow } from '../src/testing/random.js'
 import { type Calls, ignoreClosing, type Result } from './calls.js'
 import type { Call, ModelWrite } from './history.js'
-import { appended, freshOf, type ListItem, type ListModel, listText, OWN_ID, parseList, trimmed } from './list-model.js'
+import { appended, freshOf, type ListItem, type ListModel, OWN_ID, parseList, trimmed } from './list-model.js'
 import {
   blobsOf,
-  type ChatMessage,
+  headWrite,
   KEYS,
   type ListPlace,
   listsOf,
   loadedPlace,
+  messageOf,
   modelWrite,
   pick,
   preferencesOf,
@@ -251,14 +252,4 @@ export class ShapeSteps {
     }
     void this.#calls.ask(what, ask)
   }
-}
-
-function headWrite({ kind, head, budget }: ListPlace, after: ListModel): ModelWrite {
-  // Nothing is left of a conversation without messages.
-  const isGone = kind === 'conversation' && after.items.length === 0
-  return { key: head, value: isGone ? undefined : listText(after), budget }
-}
-
-function messageOf(content: string): ChatMessage {
-  return { role: 'user', content }
 }

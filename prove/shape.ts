@@ -14,6 +14,7 @@ import type {
 } from '../src/index.js'
 import { type Random, randomBelow } from '../src/testing/random.js'
 import type { Bounds, ModelWrite } from './history.js'
+import { type ListModel, listText } from './list-model.js'
 
 export const MAX_LOSS: MaxLoss = { ms: 400, writes: 12, bytes: 16 * 1024 }
 export const COUNTER_LOSS: MaxLoss = { ms: 200, writes: 5, bytes: 4 * 1024 }
@@ -144,6 +145,16 @@ export function durabilityOf({ budget }: ModelWrite): Durability {
 
 export function modelWrite({ prefix, budget }: Place, key: string, value: string | undefined): ModelWrite {
   return { key: prefix + key, value, budget }
+}
+
+/** What a list holds from now on. Nothing is left of a conversation without messages. */
+export function headWrite({ kind, head, budget }: ListPlace, after: ListModel): ModelWrite {
+  const isGone = kind === 'conversation' && after.items.length === 0
+  return { key: head, value: isGone ? undefined : listText(after), budget }
+}
+
+export function messageOf(content: string): ChatMessage {
+  return { role: 'user', content }
 }
 
 /** Few keys, so that they are met again by writes of other durabilities. */
