@@ -1,6 +1,7 @@
 // Runs the test files of dist/test with Node's own runner: all of them, or those whose path holds one of the words given.
 import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { installOnce } from './install-once.mjs'
@@ -23,9 +24,12 @@ if (files.length === 0) {
 
 if (files.some(file => file.includes('adapters'))) installOnce('test/outside', 'suites that others have published')
 
+// One more than there are cores, since many files wait for processes and for the disk; Node would leave a core idle.
+const atATime = availableParallelism() + 1
+
 const result = spawnSync(
   process.execPath,
-  ['--enable-source-maps', '--test', '--test-reporter=spec', ...flags, ...files],
+  ['--enable-source-maps', '--test', `--test-concurrency=${atATime}`, '--test-reporter=spec', ...flags, ...files],
   {
     cwd: root,
     stdio: 'inherit',

@@ -41,5 +41,6 @@ async function plant(edits: readonly Edit[], source: string): Promise<void> {
 }
 
 function isCode(path: string): boolean {
-  return !/\.(map|ts)$/.test(path)
+  // Nor the shim while it is being built: it gets another name once it is whole.
+  return !/\.(map|ts|so\.\d+)$/.test(path)
 }

@@ -4,13 +4,19 @@ import { pathToFileURL } from 'node:url'
 import { MUTANTS } from '../../prove/mutants/all.js'
 import { withMutant } from '../../prove/mutants/copy.js'
 import { listOption } from '../../prove/options.js'
-import { provePower } from '../../prove/power.js'
+import type { PowerOptions, provePower } from '../../prove/power.js'
+import { inThread } from '../in-thread.js'
 
 const SEED = 7
 const STATES = 1500
 
+/** What `prove power` of a folder of compiled code finds. */
+const proved = (folder: URL, options: PowerOptions) =>
+  inThread<typeof provePower>(new URL('prove/power.js', folder), 'provePower', options)
+const BUILT = new URL('../../', import.meta.url)
+
 test('whatever a power cut leaves, every promise is kept', async () => {
-  const { failures, counts } = await provePower({ states: STATES, seed: SEED, isShrunk: true })
+  const { failures, counts } = await proved(BUILT, { states: STATES, seed: SEED, isShrunk: true })
 
   assert.equal(failures.map(({ what, replay }) => `${what}\n  again: ${replay}`).join('\n'), '')
   const atLeast = {
@@ -25,13 +31,11 @@ test('whatever a power cut leaves, every promise is kept', async () => {
 test('a failure is told with the fewest steps that show it, and they show it again', async () => {
   const { name, mutant } = { name: 'ack-before-sync', mutant: MUTANTS['ack-before-sync']! }
   await withMutant(name, mutant, async folder => {
-    const { provePower: proveBroken } = (await import(pathToFileURL(`${folder}/prove/power.js`).href)) as {
-      provePower: typeof provePower
-    }
-    const { failures } = await proveBroken({ states: 3000, seed: SEED, isShrunk: true })
+    const broken = pathToFileURL(`${folder}/`)
+    const { failures } = await proved(broken, { states: 3000, seed: SEED, isShrunk: true })
     const [, seed, steps, call] = /--seed (\d+) --steps (\S+) --call (\d+)$/.exec(failures[0]!.replay)!
 
-    const again = await proveBroken({
+    const again = await proved(broken, {
       states: 3000,
       seed: Number(seed),
       steps: listOption(steps!),
@@ -40,7 +44,12 @@ test('a failure is told with the fewest steps that show it, and they show it aga
 
     assert.match(failures[0]!.what, /[12] steps are enough/)
     assert.equal(again.failures.length, 1)
-    const whole = await provePower({ states: 3000, seed: Number(seed), steps: listOption(steps!), call: Number(call) })
+    const whole = await proved(BUILT, {
+      states: 3000,
+      seed: Number(seed),
+      steps: listOption(steps!),
+      call: Number(call),
+    })
     assert.deepEqual(whole.failures, [], 'it is the bug that breaks it, and not the steps')
   })
 })

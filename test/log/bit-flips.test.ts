@@ -1,81 +1,22 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { AgentMemoryError } from '../../src/core/errors.js'
-import { segmentName } from '../../src/log/folder.js'
-import { SimulatedDisk } from '../../src/testing/simulated-disk.js'
-import { BytesFileSystem } from './bytes-file-system.js'
-import { appendClose, appendFrame, FOLDER, readLog, startLog, type Written } from './log-bench.js'
+import { inThread } from '../in-thread.js'
+import type { flipBitsOf } from './bit-flips.js'
 
-const RECORDS: Written[][] = [
-  [{ key: 'a\0', lsn: 1, value: 'first' }],
-  // Zeros over several sectors, so that this frame is masked.
-  [
-    { key: 'b\0', lsn: 2, value: '\0'.repeat(1500) },
-    { key: 'c\0', lsn: 3, value: undefined },
-  ],
-  [{ key: 'a\0', lsn: 4, value: 'second' }],
-]
-
-/** What became of one flipped bit: refused, everything there, or everything there and told of. */
-type Outcome = 'refused' | 'whole' | 'whole, told as a torn tail'
-
-// In bytes that mean something every bit is flipped; in zeros, padding and the rest of the header page one a byte.
-const PLAIN_BYTES = new Set([0, 0xa5])
+const flipped = (options: Parameters<typeof flipBitsOf>[0]) =>
+  inThread<typeof flipBitsOf>(new URL('./bit-flips.js', import.meta.url), 'flipBitsOf', options)
 
 test('no single flipped bit of a log serves a wrong record, or drops one without a word', async t => {
-  const { disk, intact } = await sample({ isClosed: false, segmentBytes: 5 * 4096 })
-  const outcomes = await flipAll(disk, intact, segmentName(1))
+  const outcomes = await flipped({ isClosed: false, segmentBytes: 5 * 4096, segments: 1 })
 
   t.diagnostic(JSON.stringify([...outcomes]))
   assert.ok((outcomes.get('refused') ?? 0) > 3 * 96 * 8)
 })
 
 test('the same for a log that was closed, and for a full segment before the last one', async t => {
-  const closed = await sample({ isClosed: true, segmentBytes: 5 * 4096 })
-  t.diagnostic(JSON.stringify([...(await flipAll(closed.disk, closed.intact, segmentName(1)))]))
+  const closed = await flipped({ isClosed: true, segmentBytes: 5 * 4096, segments: 1 })
+  t.diagnostic(JSON.stringify([...closed]))
 
-  const rotated = await sample({ isClosed: false, segmentBytes: 3 * 4096 })
-  assert.equal(rotated.disk.files.has(segmentName(2)), true)
-  t.diagnostic(JSON.stringify([...(await flipAll(rotated.disk, rotated.intact, segmentName(1)))]))
+  const rotated = await flipped({ isClosed: false, segmentBytes: 3 * 4096, segments: 2 })
+  t.diagnostic(JSON.stringify([...rotated]))
 })
-
-async function sample(options: { isClosed: boolean; segmentBytes: number }) {
-  const { isClosed, segmentBytes } = options
-  const source = new SimulatedDisk()
-  const log = await startLog(source, { segmentBytesMin: segmentBytes, segmentBytesMax: segmentBytes })
-  for (const records of RECORDS) await appendFrame(log, records)
-  if (isClosed) await appendClose(log, 4)
-  await log.close()
-  const disk = await BytesFileSystem.of(source, FOLDER)
-  const intact = await readLog(disk)
-  assert.deepEqual(intact.records, RECORDS.flat())
-  return { disk, intact: JSON.stringify(intact.records) }
-}
-
-/** Flips the bits of a file, each alone, and reads the log each time. */
-async function flipAll(disk: BytesFileSystem, intact: string, name: string): Promise<Map<Outcome, number>> {
-  const bytes = disk.files.get(name)!
-  const outcomes = new Map<Outcome, number>()
-  for (let bit = 0; bit < bytes.length * 8; bit++) {
-    const at = bit >>> 3
-    if (PLAIN_BYTES.has(bytes[at]!) && (bit & 7) !== at % 8) continue
-    bytes[at]! ^= 1 << (bit & 7)
-    const outcome = await read(disk, intact, `bit ${bit & 7} of byte ${at}`)
-    bytes[at]! ^= 1 << (bit & 7)
-    outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1)
-  }
-  return outcomes
-}
-
-async function read(disk: BytesFileSystem, intact: string, where: string): Promise<Outcome> {
-  try {
-    const { records, scan } = await readLog(disk)
-    assert.equal(JSON.stringify(records), intact, where)
-    return scan.tornBytes > 0 ? 'whole, told as a torn tail' : 'whole'
-  } catch (error) {
-    if (error instanceof assert.AssertionError) throw error
-    assert.ok(error instanceof AgentMemoryError, `${where}: ${String(error)}`)
-    assert.ok(error.code === 'LOG_CORRUPT' || error.code === 'FORMAT_TOO_NEW', where)
-    return 'refused'
-  }
-}

@@ -1,8 +1,10 @@
-import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import fc from 'fast-check'
 import type { AgentMemoryOptions } from '../../src/index.js'
-import { type Action, actions, Run } from './run.js'
+import { inThread } from '../in-thread.js'
+import type { goesAsTheModelSays } from './sequences.js'
+
+const goes = (options: AgentMemoryOptions, runs: number) =>
+  inThread<typeof goesAsTheModelSays>(new URL('./sequences.js', import.meta.url), 'goesAsTheModelSays', options, runs)
 
 const shapes: { name: string; options: AgentMemoryOptions; runs: number }[] = [
   { name: 'a roomy tier', options: {}, runs: 60 },
@@ -17,33 +19,9 @@ const shapes: { name: string; options: AgentMemoryOptions; runs: number }[] = [
 
 for (const { name, options, runs } of shapes) {
   test(`with ${name}, every sequence of writes, reads, kills and power cuts goes as the model says`, async () => {
-    await fc.assert(
-      fc.asyncProperty(
-        fc.array(actions, { minLength: 5, maxLength: 60, size: 'max' }),
-        fc.nat(),
-        async (sequence: Action[], seed) => {
-          const run = await Run.start(options, seed)
-          for (const action of sequence) await run.step(action)
-          await run.finish()
-        },
-      ),
-      { numRuns: runs },
-    )
+    await goes(options, runs)
   })
 }
 
-test('with an in-memory store the log alone carries everything', async () => {
-  await fc.assert(
-    fc.asyncProperty(
-      fc.array(actions, { minLength: 5, maxLength: 60, size: 'max' }),
-      fc.nat(),
-      async (sequence: Action[], seed) => {
-        const run = await Run.start({ store: 'in-memory', tierBytesMax: 400 }, seed)
-        for (const action of sequence) await run.step(action)
-        await run.finish()
-        assert.ok(run.checks > 0)
-      },
-    ),
-    { numRuns: 30 },
-  )
-})
+test('with an in-memory store the log alone carries everything', () =>
+  goes({ store: 'in-memory', tierBytesMax: 400 }, 30))

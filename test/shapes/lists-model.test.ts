@@ -1,7 +1,9 @@
 import { test } from 'node:test'
-import fc from 'fast-check'
 import type { AgentMemoryOptions } from '../../src/index.js'
-import { type Action, actions, ListsRun } from './lists-run.js'
+import { inThread } from '../in-thread.js'
+import type { listsGoAsArrays } from './lists-sequences.js'
+
+const SEQUENCES = new URL('./lists-sequences.js', import.meta.url)
 
 const shapes: { name: string; options: AgentMemoryOptions; runs: number }[] = [
   { name: 'a roomy tier', options: {}, runs: 50 },
@@ -16,18 +18,6 @@ const shapes: { name: string; options: AgentMemoryOptions; runs: number }[] = [
 
 for (const { name, options, runs } of shapes) {
   test(`with ${name}, lists go as arrays do, through reopens, kills and power cuts`, async () => {
-    await fc.assert(
-      fc.asyncProperty(
-        fc.array(actions, { minLength: 5, maxLength: 50, size: 'max' }),
-        fc.nat(),
-        async (sequence: Action[], seed) => {
-          const run = await ListsRun.start(options, seed)
-          for (const action of sequence) await run.step(action)
-          await run.step({ kind: 'power cut' })
-          await run.step({ kind: 'reopen' })
-        },
-      ),
-      { numRuns: runs },
-    )
+    await inThread<typeof listsGoAsArrays>(SEQUENCES, 'listsGoAsArrays', options, runs)
   })
 }

@@ -52,14 +52,15 @@ test('the same seed gives the same states', async () => {
   assert.deepEqual(run(), run())
 })
 
-test('ten thousand states of a busy disk take seconds at most', async () => {
+test('ten thousand states of a busy disk take seconds of a core at most', async () => {
   const disk = await diskWithWrites(40, 3 * 4096)
-  const start = performance.now()
+  // Of this process alone: a machine that is busy with other things must not fail it.
+  const start = process.cpuUsage()
   let count = 0
   for (const _ of crashStates(disk, { random: seededRandom(3), count: 10_000 })) count += 1
 
   assert.equal(count, 10_000)
-  assert.ok(performance.now() - start < 20_000)
+  assert.ok(process.cpuUsage(start).user < 20_000_000)
 })
 
 interface Writer {
