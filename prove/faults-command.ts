@@ -16,6 +16,7 @@ interface Flags {
   mode?: FaultMode
   call?: number
   mutant?: FaultMutant
+  first?: boolean
   json?: boolean
 }
 
@@ -33,6 +34,7 @@ export function registerFaults(program: Command): void {
     .addOption(new Option('--mode <mode>', 'only this mode').choices(MODES))
     .option('--call <number>', 'only at this call', numberOption)
     .addOption(new Option('--mutant <name>', 'put a mistake in, which must be found').choices(FAULT_MUTANTS))
+    .option('--first', 'stop at the first failure')
     .option('--json', 'print the result as JSON')
     .action(async ({ json, life, fault, mode, call, ...flags }: Flags) => {
       const bar = json || !process.stderr.isTTY ? undefined : new SingleBar({})

@@ -45,7 +45,7 @@ export interface Legacy {
 const CHILD = new URL('./faults-child.js', import.meta.url)
 /** A generous limit, which only a hang reaches: waits of the engine are shorter, and each step is reported. */
 const SILENCE_MS = 40_000
-const STEPS: Readonly<Record<LifeName, number>> = { first: 3, second: 2 }
+const STEPS: Readonly<Record<LifeName, number>> = { first: 2, second: 2 }
 const SERIALS: Readonly<Record<LifeName, number>> = { first: 0, second: 1000 }
 
 export class CaseRunner {

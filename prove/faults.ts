@@ -21,6 +21,8 @@ export interface FaultsOptions {
   every?: number
   workers?: number
   mutant?: FaultMutant | undefined
+  /** The first failure is the last. */
+  first?: boolean | undefined
   onProgress?(done: number, total: number): void
 }
 
@@ -59,6 +61,7 @@ export async function proveFaults(options: FaultsOptions = {}): Promise<PartResu
             result.failures.push({ what: `${what}: ${each}`, replay: replayOf(next, options) })
           }
           onProgress?.(counts.runs, cases.length)
+          if (options.first && result.failures.length > 0) waiting.length = 0
         }
       } finally {
         await runner.end()

@@ -8,26 +8,28 @@ export interface PartDescription {
 export const PARTS: Readonly<Record<string, PartDescription>> = {
   power: {
     does: text(`Random programs write, delete, update, compare and set, batch, flush, checkpoint, close and open again, at
-      all three durabilities, on a simulated disk that forgets what was not synced: any subset of unsynced writes, of their
+      all three durabilities, in maps with each compression and without; they append to sequences and conversations, trim and
+      delete them, set preferences, put blobs of one chunk and of several, load what a map lacks, and write many at once; on a simulated disk that forgets what was not synced: any subset of unsynced writes, of their
       sectors, and of names. At about half of all file calls the power is cut in several ways, the real engine opens what
-      is left, and everything in it is compared with what the program had been told. Some of these disks are crashed again:
+      is left, and everything in it is compared with what the program had been told. A list must hold its items without a gap,
+      a blob every byte, and nothing may stand there that no shape shows: no item, no chunk that nothing names. Some of these disks are crashed again:
       within the recovery, after it, and after new writes. What was acknowledged as write-through must be in the store
       alone. A failure is made small: the fewest steps, and the simplest crash, that still show it.`),
     cannotSee: text(`The data store is a small one of ours, a file that only grows, since LevelDB does its file calls by
       itself: that is what real-power is for. What goes wrong in a file system or in a disk that lies is not simulated.`),
   },
   'real-power': {
-    does: text(`Real processes with LevelDB run under a recorder of their file calls. The disks that a power cut may leave
+    does: text(`Real processes with LevelDB run the same programs under a recorder of their file calls. The disks that a power cut may leave
       are rebuilt from the record, and real processes recover on them, again under the recorder.`),
     cannotSee: text('What a disk may forget is our model of it; no kernel and no device is cut.'),
   },
   kill: {
-    does: text(`Real processes write to a real folder and are killed with SIGKILL at random moments, also while they open.
+    does: text(`Real processes run the same programs in a real folder and are killed with SIGKILL at random moments, also while they open.
       The next one reports what it has found, and is judged by what the dead one had been told.`),
     cannotSee: text('The kernel keeps what a killed process has written, so a missing sync does not show.'),
   },
   faults: {
-    does: text(`Every file call of a real process fails, in every way, once or from then on: an error of the device, a full
+    does: text(`Every file call of a real process, which uses every shape and compression, fails in every way, once or from then on: an error of the device, a full
       disk, a short write, a kill, a sync that lies, a sync that fails once and lets go of its data. Nothing acknowledged
       is lost, every error has a code, nothing hangs, and no rejection goes unheard.`),
     cannotSee: text('Two faults of different kinds at once; calls that LevelDB makes by mapping files.'),

@@ -96,7 +96,7 @@ export class ShapeSteps {
     const list = pick(listsOf(memory), random)
     const values = Array.from({ length: 1 + randomBelow(random, 3) }, () => mediumValueFor(nextSerial(), random))
     // Few ids, so that many are there already.
-    const ids = values.map(() => (random() < namelessShare ? undefined : `m${randomBelow(random, 9)}`))
+    const ids = values.map(() => (random() < namelessShare ? undefined : `m${randomBelow(random, 6)}`))
     const before = parseList(this.#calls.history.expected(list.head))
     const digests = values.map(digestOf)
     if (list.kind === 'sequence') {

@@ -5,7 +5,7 @@ export const BLOB_MUTANTS: Mutants = {
   'upload-without-orphan': {
     what: 'the chunks of an upload are written with nothing that says so',
     breaks: 'I29',
-    caughtBy: 'test:shapes/blob-changes',
+    caughtBy: 'power',
     edits: [{ file: 'shapes/upload.js', find: 'if (this.#written === this.#orphanChunks)', replace: 'if (false)' }],
   },
   'orphan-after-chunks': {
@@ -17,7 +17,7 @@ export const BLOB_MUTANTS: Mutants = {
   'replaced-blob-stays': {
     what: 'the chunks of what was replaced stay for ever',
     breaks: 'I29',
-    caughtBy: 'test:shapes/blob-changes',
+    caughtBy: 'power',
     edits: [
       { file: 'shapes/blobs.js', find: 'if (replaced === undefined || replaced.size === 0)', replace: 'if (true)' },
     ],

@@ -80,7 +80,7 @@ export const BORDER_MUTANTS: Mutants = {
   'form-forgotten': {
     what: 'a checkpoint forgets by what a value is compressed and of which version it is',
     breaks: 'I15',
-    caughtBy: 'test:values/compression',
+    caughtBy: 'power',
     edits: [
       {
         file: 'engine/checkpoint-run.js',

@@ -20,8 +20,10 @@ const ARGUMENTS: Record<string, string[]> = {
   flip: ['--quick', '--of', 'logs'],
   fuzz: ['--runs', '3000'],
   kill: ['--lives', '20', '--seed', '7'],
-  faults: ['--fault', 'drop', '--mode', 'once', '--life', 'second'],
+  faults: ['--fault', 'drop', '--mode', 'once', '--life', 'second', '--first'],
 }
+/** Only a runner of tests prints such a line. */
+const FAILED_TEST = /^ *not ok \d+ - .*\n/m
 const HUNT_MS_MAX = 180_000
 /** A mutant that cannot even run is found by everybody, which proves nothing. */
 const NOT_A_MUTANT = /SyntaxError|ReferenceError|TypeError|does not provide an export|ERR_MODULE_NOT_FOUND/
@@ -67,8 +69,8 @@ function readResult(output: string, errors: string): { found: string; after: str
 function readTap(output: string, errors: string): { found: string; after: string } {
   // Parents come after their children, so the first that is not well is the smallest.
   const failed = /^ *not ok \d+ - (.*)$/m.exec(output)?.[1]
-  const tests = /^# tests (\d+)$/m.exec(output)?.[1]
-  return { found: failed ?? (firstLine(errors) || 'it does not come to its end'), after: `${tests ?? 'some'} tests` }
+  const tests = output.match(/^ *(not )?ok \d+ - /gm)?.length
+  return { found: failed ?? (firstLine(errors) || 'it does not come to its end'), after: `${tests ?? 'no'} tests` }
 }
 
 function firstLine(text: string): string {
@@ -82,7 +84,11 @@ function run(args: string[]): Promise<{ code: number | null; output: string; err
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'], env })
     const timer = setTimeout(() => child.kill('SIGKILL'), HUNT_MS_MAX)
     let [output, errors] = ['', '']
-    child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text))
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      output += text
+      // A test that has found it is enough; the rest of its file would only take time.
+      if (FAILED_TEST.test(output)) child.kill('SIGKILL')
+    })
     child.stderr.setEncoding('utf8').on('data', (text: string) => (errors += text))
     child.on('error', reject)
     child.on('close', code => {

@@ -23,7 +23,7 @@ export const SHAPE_MUTANTS: Mutants = {
   'turns-not-taken': {
     what: 'appends to one sequence do not wait for one another when its head has to be read',
     breaks: 'I27',
-    caughtBy: 'test:shapes/order',
+    caughtBy: 'power',
     edits: [
       {
         file: 'engine/turns.js',
