@@ -156,6 +156,30 @@ test('files: whichever call of an apply fails, it rejects, readers see one momen
   }
 })
 
+test('files: an apply changes no file that a reader looks at, who shows the moment at which it began', async () => {
+  const disk = await storeAt1()
+  const store = await open(disk)
+  let release = () => {}
+  const held = new Promise<void>(resolve => {
+    release = resolve
+  })
+  disk.delay = ({ kind, path }) => (kind === 'open' && /entries.*(?<!tmp)$/.test(path) ? held : undefined)
+
+  const before = contentOf(store)
+  let isApplied = false
+  const applied = store.apply(generation(2), markAt(2)).then(() => {
+    isApplied = true
+  })
+  for (let turn = 0; turn < 500; turn++) await new Promise(resolve => setImmediate(resolve))
+  assert.equal(isApplied, false)
+  assert.deepEqual(await store.mark(), markAt(2), 'it is committed')
+  release()
+
+  assert.deepEqual(await before, contentAt(1))
+  await applied
+  assert.deepEqual(await contentOf(store), contentAt(2))
+})
+
 async function openedAt(disk: SimulatedDisk): Promise<number> {
   const store = await open(disk)
   const lsn = await checkWhole(store, [1, 2], 'opened')
