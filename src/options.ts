@@ -1,5 +1,5 @@
 /** Options, checked once, here: what the engine gets has no field missing and none that is wrong. */
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { VALUE_BYTES_LIMIT } from './codec/compression.js'
 import { WrongCallError } from './core/errors.js'
 import type { Key } from './core/key.js'
@@ -15,7 +15,7 @@ import type { MaxLoss } from './policy/loss-budget.js'
 import { MapPolicy } from './policy/map-policy.js'
 import { type DurabilityRule, identityOf, type MapRule, type Rule } from './policy/rules.js'
 import { parseRules } from './rule-options.js'
-import { storeOpener } from './store-opener.js'
+import { type FilesStoreChoice, storeOpener } from './store-opener.js'
 import {
   parseValueOptions,
   type SchemaOptions,
@@ -56,12 +56,19 @@ export interface AgentMemoryOptions {
    */
   maxLoss?: Partial<MaxLoss>
   /**
-   * Where entries live in the end: `level` (LevelDB in the folder), `in-memory` (only the log is kept on disk), or an
-   * opener of your own store.
+   * Where entries live in the end: `level` (LevelDB in the folder), `files` (one file a key), `in-memory` (only the log is
+   * kept on disk), or an opener of your own store.
    *
-   * @defaultValue 'level'
+   * @defaultValue 'level'; 'files' for a location `files:…`
+   * @see docs/formats/files-store.md
    */
-  store?: 'level' | 'in-memory' | StoreOpener
+  store?: 'level' | 'files' | 'in-memory' | FilesStoreChoice | StoreOpener
+  /**
+   * The folder of lock and log, for a location that names a store.
+   *
+   * @defaultValue `.holdfast` in the folder of a location `files:…`
+   */
+  folder?: string
   /**
    * What to do if the store is there and its log is not: `refuse` (LOG_LOST), or `proceed` without what only the log
    * had, which is told as a `warning` event.
@@ -201,6 +208,7 @@ const MEMORY_KEYS = [
   'rules',
   'maxLoss',
   'store',
+  'folder',
   'onLogLost',
   'tierBytesMax',
   'frameBytesMax',
@@ -228,7 +236,8 @@ const MAP_KEYS = [
 /** Checks the arguments of `AgentMemory.open`. Throws a `WrongCallError`. */
 export function parseMemoryOptions(location: unknown, options: AgentMemoryOptions = {}): MemoryConfig {
   checkObject(options, 'open', MEMORY_KEYS)
-  const folder = parseLocation(location)
+  const { folder, store, storeFolder } = parseLocation(location, options)
+  const fileSystem = options.fileSystem ?? nodeFileSystem
   const frameBytesMax = integer(options.frameBytesMax, 'frameBytesMax', 16 * MIB, 64 * 1024, VALUE_BYTES_LIMIT)
   const segmentBytesMax = integer(options.segmentBytesMax, 'segmentBytesMax', 64 * MIB, 64 * 1024, 1024 * MIB)
   const onLogLost = options.onLogLost ?? 'refuse'
@@ -236,9 +245,9 @@ export function parseMemoryOptions(location: unknown, options: AgentMemoryOption
     throw badOption('onLogLost', onLogLost, "'refuse' or 'proceed'")
   const engine: EngineConfig = {
     folder,
-    fileSystem: options.fileSystem ?? nodeFileSystem,
+    fileSystem,
     clock: options.clock ?? systemClock,
-    store: storeOpener(options.store ?? 'level', folder),
+    store: storeOpener(store, storeFolder, fileSystem),
     onLogLost,
     frameBytesMax,
     queuedBytesMax: integer(options.queuedBytesMax, 'queuedBytesMax', 64 * MIB, 0),
@@ -312,21 +321,41 @@ function parseConditions<Options extends DeleteOptions>(options: Options): Optio
   return options
 }
 
-function parseLocation(location: unknown): string {
-  if (typeof location !== 'string' || location === '' || location.includes('\0')) {
-    throw new WrongCallError('INVALID_ARGUMENT', {
-      message: `The location of a memory is ${location === '' ? 'empty' : `not a path (${typeof location})`}`,
-      next: "Give the path of a folder, for example AgentMemory.open('./agent-memory')",
-    })
+/** What a location means: the memory's folder, its store, and the folder of a store that is in one. */
+function parseLocation(location: unknown, { store, folder }: AgentMemoryOptions) {
+  const path = parsePath(location, 'location of a memory')
+  const [, scheme, rest] = /^([a-z][a-z0-9+.-]+):(.*)$/is.exec(path) ?? []
+  if (scheme === undefined) {
+    if (folder !== undefined) throw badOption('folder', folder, 'left out for a location that is a folder')
+    return { folder: resolve(path), store: store ?? 'level', storeFolder: join(resolve(path), 'store') }
   }
-  const scheme = /^([a-z][a-z0-9+.-]+):/i.exec(location)?.[1]
-  if (scheme !== undefined) {
+  if (scheme.toLowerCase() !== 'files') {
     throw new WrongCallError('INVALID_ARGUMENT', {
       message: `The location "${scheme}:…" names a kind of store that this version does not have`,
-      next: "Give the path of a folder, for example './agent-memory'",
+      next: "Give the path of a folder, for example './agent-memory', or 'files:./agent-memory'",
     })
   }
-  return resolve(location)
+  if (store !== undefined && store !== 'files' && !(typeof store === 'object' && store?.kind === 'files')) {
+    throw badOption(
+      'store',
+      typeof store === 'string' ? store : typeof store,
+      `'files', or left out, for a location "files:…"`,
+    )
+  }
+  const storeFolder = resolve(parsePath(rest, 'path behind "files:"'))
+  return {
+    folder: folder === undefined ? join(storeFolder, '.holdfast') : resolve(parsePath(folder, 'option "folder"')),
+    store: store ?? 'files',
+    storeFolder,
+  }
+}
+
+function parsePath(path: unknown, what: string): string {
+  if (typeof path === 'string' && path !== '' && !path.includes('\0')) return path
+  throw new WrongCallError('INVALID_ARGUMENT', {
+    message: `The ${what} is ${path === '' ? 'empty' : `not a path (${typeof path})`}`,
+    next: "Give the path of a folder, for example AgentMemory.open('./agent-memory')",
+  })
 }
 
 function parseMaxLoss(maxLoss: Partial<MaxLoss> | undefined, base: MaxLoss, frameBytesMax: number): MaxLoss {

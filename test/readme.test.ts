@@ -22,6 +22,7 @@ const OF_README = [
   "acme/capital Berlin\nacme/founded 1999-01-01T00:00:00.000Z\n[ 'Bonn', undefined ]\n",
   "user Where is my order?\nassistant On its way.\n{ language: 'zh-CN' }\n[ 0, 1 ] ended\n",
   'Hold fast is 9 bytes, 4 of them from byte 5 on\n',
+  '56/facts,acme,capital.json\n',
 ]
 
 const OF_LOADING = ["[ { id: '1', name: 'Ada' }, undefined, undefined ] 2\nundefined false 2\n"]

@@ -8,7 +8,7 @@ import type { ExpiryClock } from '../io/expiry-clock.js'
 import type { Log } from '../log/log.js'
 import type { Mark } from '../stores/data-store.js'
 import type { Tier } from '../tier/tier.js'
-import { type EngineConfig, PRESSED_RUN_LIMITS, RUN_LIMITS } from './config.js'
+import { type EngineConfig, PRESSED_RUN_LIMITS, RUN_LIMITS, type RunLimits } from './config.js'
 import type { Events } from './events.js'
 import { failedError, storeDownError } from './failures.js'
 import type { Flusher, LoggedFrame, Waiter } from './flush.js'
@@ -213,6 +213,12 @@ export class Checkpointer {
     })
   }
 
+  #limits(): RunLimits {
+    const limits = this.#waiters.length > 0 ? PRESSED_RUN_LIMITS : RUN_LIMITS
+    const { runKeysMax = limits.keys } = this.#parts.config.store
+    return { ...limits, keys: Math.min(limits.keys, runKeysMax) }
+  }
+
   async #run(): Promise<void> {
     while (this.#mark.appliedPosition < this.#target && !this.#paused && !this.#parts.keeper.isDown) {
       const started = this.#clock.monotonicMs()
@@ -222,7 +228,7 @@ export class Checkpointer {
           from: this.#mark.appliedPosition,
           to: this.#target,
           nowMs: this.#parts.expiry.now(),
-          limits: this.#waiters.length > 0 ? PRESSED_RUN_LIMITS : RUN_LIMITS,
+          limits: this.#limits(),
         })
         this.#applied(result.mark)
         const durationMs = this.#clock.monotonicMs() - started

@@ -32,6 +32,10 @@ export interface StoreOpener {
   kind: string
   /** `create` is false for a memory that had its store before: a missing one is STORE_LOST then, not a new one. */
   open(create: boolean): Promise<DataStore>
+  /** Keys of one run of a checkpoint, for a store that takes long for each; a run still ends with a whole frame. */
+  runKeysMax?: number
+  /** Where it is, if not in the memory's folder: a memory that is open is shared only with who names the same place. */
+  location?: string
   /** Where another thread finds the same store; without it checkpoints run on the main thread. */
   sharedFolder?: string
 }

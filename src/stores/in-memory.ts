@@ -9,6 +9,7 @@ import { AgentMemoryError } from '../core/errors.js'
 import type { EncodedKey } from '../core/key.js'
 import { type Lsn, NO_LSN } from '../core/lsn.js'
 import type { Change, DataStore, Mark, Page, StoreCapabilities, StoredEntry, StoreIdentity } from './data-store.js'
+import { firstAtOrAfter } from './sorted-keys.js'
 
 export class InMemoryStore implements DataStore {
   readonly capabilities: StoreCapabilities = { kind: 'in-memory', durableCommit: false, persistent: false }
@@ -102,16 +103,4 @@ export class InMemoryStore implements DataStore {
       next: 'Make a new one; what it held is gone',
     })
   }
-}
-
-/** The index of the first key that is not before `key`. */
-function firstAtOrAfter(sorted: EncodedKey[], key: EncodedKey): number {
-  let low = 0
-  let high = sorted.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (sorted[middle]! < key) low = middle + 1
-    else high = middle
-  }
-  return low
 }
