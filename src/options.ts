@@ -1,13 +1,12 @@
 /** Options, checked once, here: what the engine gets has no field missing and none that is wrong. */
-import { resolve } from 'node:path'
 import { VALUE_BYTES_LIMIT } from './codec/compression.js'
-import { WrongCallError } from './core/errors.js'
 import type { Key } from './core/key.js'
 import type { EngineConfig, StoreOpener } from './engine/config.js'
 import { type Clock, systemClock } from './io/clock.js'
 import type { FileSystem } from './io/file-system.js'
 import { nodeFileSystem } from './io/node-file-system.js'
 import { type Loading, type LoadOptions, parseLoading } from './load-options.js'
+import { parseLocation } from './location.js'
 import { badOption, checkObject, integer, parseDataClass, parseDurability, parseTtl } from './option-checks.js'
 import type { DataClass } from './policy/data-class.js'
 import type { Durability } from './policy/durability.js'
@@ -15,7 +14,7 @@ import type { MaxLoss } from './policy/loss-budget.js'
 import { MapPolicy } from './policy/map-policy.js'
 import { type DurabilityRule, identityOf, type MapRule, type Rule } from './policy/rules.js'
 import { parseRules } from './rule-options.js'
-import { storeOpener } from './store-opener.js'
+import { openerOf } from './store-opener.js'
 import {
   parseValueOptions,
   type SchemaOptions,
@@ -57,11 +56,17 @@ export interface AgentMemoryOptions {
   maxLoss?: Partial<MaxLoss>
   /**
    * Where entries live in the end: `level` (LevelDB in the folder), `in-memory` (only the log is kept on disk), or an
-   * opener of your own store.
+   * opener of your own store. A location that names a store, such as `sqlite:./memory.db`, takes its place.
    *
    * @defaultValue 'level'
    */
   store?: 'level' | 'in-memory' | StoreOpener
+  /**
+   * The memory's folder, with its lock and its log, where the location names a store. It belongs to that store alone.
+   *
+   * @defaultValue beside the store: `./memory.db-holdfast`
+   */
+  folder?: string
   /**
    * What to do if the store is there and its log is not: `refuse` (LOG_LOST), or `proceed` without what only the log
    * had, which is told as a `warning` event.
@@ -201,6 +206,7 @@ const MEMORY_KEYS = [
   'rules',
   'maxLoss',
   'store',
+  'folder',
   'onLogLost',
   'tierBytesMax',
   'frameBytesMax',
@@ -228,7 +234,7 @@ const MAP_KEYS = [
 /** Checks the arguments of `AgentMemory.open`. Throws a `WrongCallError`. */
 export function parseMemoryOptions(location: unknown, options: AgentMemoryOptions = {}): MemoryConfig {
   checkObject(options, 'open', MEMORY_KEYS)
-  const folder = parseLocation(location)
+  const { folder, store } = parseLocation(location, options.folder)
   const frameBytesMax = integer(options.frameBytesMax, 'frameBytesMax', 16 * MIB, 64 * 1024, VALUE_BYTES_LIMIT)
   const segmentBytesMax = integer(options.segmentBytesMax, 'segmentBytesMax', 64 * MIB, 64 * 1024, 1024 * MIB)
   const onLogLost = options.onLogLost ?? 'refuse'
@@ -238,7 +244,7 @@ export function parseMemoryOptions(location: unknown, options: AgentMemoryOption
     folder,
     fileSystem: options.fileSystem ?? nodeFileSystem,
     clock: options.clock ?? systemClock,
-    store: storeOpener(options.store ?? 'level', folder),
+    store: openerOf(store, options.store, folder),
     onLogLost,
     frameBytesMax,
     queuedBytesMax: integer(options.queuedBytesMax, 'queuedBytesMax', 64 * MIB, 0),
@@ -310,23 +316,6 @@ function parseConditions<Options extends DeleteOptions>(options: Options): Optio
   }
   parseDataClass(options.dataClass, parseDurability(options.durability))
   return options
-}
-
-function parseLocation(location: unknown): string {
-  if (typeof location !== 'string' || location === '' || location.includes('\0')) {
-    throw new WrongCallError('INVALID_ARGUMENT', {
-      message: `The location of a memory is ${location === '' ? 'empty' : `not a path (${typeof location})`}`,
-      next: "Give the path of a folder, for example AgentMemory.open('./agent-memory')",
-    })
-  }
-  const scheme = /^([a-z][a-z0-9+.-]+):/i.exec(location)?.[1]
-  if (scheme !== undefined) {
-    throw new WrongCallError('INVALID_ARGUMENT', {
-      message: `The location "${scheme}:…" names a kind of store that this version does not have`,
-      next: "Give the path of a folder, for example './agent-memory'",
-    })
-  }
-  return resolve(location)
 }
 
 function parseMaxLoss(maxLoss: Partial<MaxLoss> | undefined, base: MaxLoss, frameBytesMax: number): MaxLoss {
