@@ -20,7 +20,7 @@ import { contentOf, MAX_LOSS, modelWrite, type Place, placesOf } from './shape.j
 export type FaultEnding = 'mend' | 'close'
 
 export interface LifeCommand {
-  folder: string
+  location: string
   seed: number
   /** Numbers of values start above it. */
   serial: number
@@ -61,6 +61,8 @@ export const OPTIONS: AgentMemoryOptions = {
 const LARGE = 'x'.repeat(36_000)
 /** Longer than any wait of the engine before it tries again. */
 const MENDED_WITHIN_MS = 20_000
+/** Longer than a life takes that does not wait for room. */
+const ROOM_AFTER_MS = 5000
 const RANK = { tier: 0, log: 1, store: 2 }
 const ASKED = { 'write-back': 0, 'write-ahead': 1, 'write-through': 2 }
 
@@ -97,6 +99,8 @@ export class Life {
     this.#memory = memory
     this.#places = placesOf(memory)
     this.#storeDown = new Promise(resolve => memory.on('storeDown', () => resolve()))
+    // What was accepted before the disk was known to be full waits for room: somebody has to make some.
+    memory.on('diskFull', () => setTimeout(() => fault.lift(), ROOM_AFTER_MS).unref())
     const content = await this.#attempt('a scan', () => contentOf(memory))
     report(content === undefined ? { reopened: memory.status().lsn.accepted } : foundIn(memory, content))
 
@@ -112,7 +116,7 @@ export class Life {
   }
 
   async #open(): Promise<AgentMemory> {
-    return AgentMemory.open(this.#command.folder, OPTIONS)
+    return AgentMemory.open(this.#command.location, OPTIONS)
   }
 
   async #reopen(): Promise<number> {

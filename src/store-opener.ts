@@ -30,14 +30,15 @@ function storeOpener(store: unknown, folder: string): StoreOpener {
 
 /** The store in a database file. DRIVER_MISSING, before anything is made, where there is no SQLite. */
 function sqliteOpener(path: string): StoreOpener {
-  const { name: driver } = findDriver()
+  const { name: driver, canBeEnded } = findDriver()
+  const inThread = {
+    module: new URL('./stores/sqlite/sqlite.js', import.meta.url).href,
+    options: { path, driver } satisfies SqliteThreadOptions,
+  }
   return {
     kind: 'sqlite',
     place: path,
-    inThread: {
-      module: new URL('./stores/sqlite/sqlite.js', import.meta.url).href,
-      options: { path, driver } satisfies SqliteThreadOptions,
-    },
+    ...(canBeEnded && { inThread }),
     open: create => openSqliteStore(path, { createIfMissing: create, driver }),
   }
 }

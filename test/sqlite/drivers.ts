@@ -1,8 +1,17 @@
-/** The drivers that run under this Node. One of them is there at least: a devDependency. */
-import { type DriverName, driverNamed } from '../../src/stores/sqlite/driver.js'
+/** The drivers that are here: what Node has built in, the drop-in for it, and with `npm run test:drivers` better-sqlite3. */
+import { type DriverName, driverNamed, findDriver } from '../../src/stores/sqlite/driver.js'
 
-export const DRIVERS: readonly DriverName[] = (['node:sqlite', '@photostructure/sqlite'] as const).filter(name => {
-  return name !== 'node:sqlite' || process.getBuiltinModule?.('node:sqlite') !== undefined
-})
+const NAMES: readonly DriverName[] = ['node:sqlite', 'better-sqlite3', '@photostructure/sqlite']
 
-export const DRIVER = driverNamed(DRIVERS[0]!)
+export const DRIVERS: readonly DriverName[] = NAMES.filter(isHere)
+
+/** The one that a location takes. */
+export const DRIVER = findDriver()
+
+function isHere(name: DriverName): boolean {
+  try {
+    return driverNamed(name) !== undefined
+  } catch {
+    return false
+  }
+}

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after } from 'node:test'
+import { after, test } from 'node:test'
 import type { DataStore } from '../../src/stores/data-store.js'
 import { driverNamed, type SqliteDatabase } from '../../src/stores/sqlite/driver.js'
 import { openSqliteStore, storeInDatabase } from '../../src/stores/sqlite/sqlite.js'
@@ -44,4 +44,9 @@ for (const driver of DRIVERS) {
     destroy: async closed => void databaseOf.get(closed)!.close(),
   })
 }
-assert.ok(DRIVERS.length > 0)
+
+test('the drivers that have to be here are', () => {
+  assert.ok(DRIVERS.includes('@photostructure/sqlite'))
+  assert.equal(DRIVERS.includes('node:sqlite'), !process.version.startsWith('v20.'))
+  assert.equal(DRIVERS.includes('better-sqlite3'), process.env.NODE_PATH?.includes('better-sqlite3') ?? false)
+})

@@ -3,7 +3,6 @@ import { AgentMemoryError } from '../../core/errors.js'
 import type { SqliteDatabase, SqlRow } from './driver.js'
 
 const SETTINGS = `
-  PRAGMA busy_timeout = 5000;
   PRAGMA journal_mode = WAL;
   PRAGMA synchronous = FULL;
   PRAGMA fullfsync = ON;
@@ -15,9 +14,12 @@ const SETTINGS = `
 `
 const FULL = 2
 
+/** How long to wait, in ms, for another program that holds the database locked: the calling thread stands still. */
+export const BUSY_MS = { eventLoop: 100, worker: 5000 }
+
 /** Sets it, and refuses a connection on which a commit would not be durable. */
-export function configure(database: SqliteDatabase, what: string): void {
-  database.exec(SETTINGS)
+export function configure(database: SqliteDatabase, what: string, busyMs: number): void {
+  database.exec(`PRAGMA busy_timeout = ${busyMs}; ${SETTINGS}`)
   const mode = settingOf(database, 'journal_mode')
   const synchronous = settingOf(database, 'synchronous')
   if (mode === 'wal' && synchronous === FULL) return

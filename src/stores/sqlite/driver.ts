@@ -26,6 +26,8 @@ export type DriverName = 'node:sqlite' | 'better-sqlite3' | '@photostructure/sql
 
 export interface SqliteDriver {
   name: DriverName
+  /** Whether a worker thread may be ended in the middle of a call. If not, the process would be aborted. */
+  canBeEnded: boolean
   open(path: string, options?: { readOnly?: boolean }): SqliteDatabase
 }
 
@@ -91,7 +93,7 @@ function nodeSqlite(name: Exclude<DriverName, 'better-sqlite3'>): SqliteDriver |
   const module = isBuiltIn ? process.getBuiltinModule(name) : isInstalled(name) && require(name)
   if (!module) return isBuiltIn ? `Node ${process.versions.node} has no ${name}` : `${name} is not installed`
   const { DatabaseSync } = module as Module
-  return { name, open: (path, options = {}) => new DatabaseSync(path, options) }
+  return { name, canBeEnded: isBuiltIn, open: (path, options = {}) => new DatabaseSync(path, options) }
 }
 
 function betterSqlite(): SqliteDriver | string {
@@ -102,7 +104,10 @@ function betterSqlite(): SqliteDriver | string {
   const isTooNew = Number.parseInt(version, 10) >= 13 && Number.parseInt(process.versions.node, 10) < 22
   if (isTooNew) return `${name} ${version} does not run on Node ${process.versions.node}, ${name} 12 does`
   const Database = require(name) as new (path: string, options?: { readonly?: boolean }) => SqliteDatabase
-  return { name, open: (path, options) => new Database(path, { readonly: options?.readOnly ?? false }) }
+  const open = (path: string, options?: { readOnly?: boolean }) => {
+    return new Database(path, { readonly: options?.readOnly ?? false })
+  }
+  return { name, canBeEnded: true, open }
 }
 
 function isInstalled(name: string): boolean {

@@ -18,7 +18,7 @@ import type { Lsn } from '../../core/lsn.js'
 import type { FileLock } from '../../io/file-system.js'
 import { nodeFileSystem } from '../../io/node-file-system.js'
 import type { Change, DataStore, Mark, Page, StoreCapabilities, StoredEntry, StoreIdentity } from '../data-store.js'
-import { configure } from './connection.js'
+import { BUSY_MS, configure } from './connection.js'
 import { type DriverName, driverNamed, findDriver, type SqliteDatabase, type SqliteDriver } from './driver.js'
 import { Metadata, prepareTables, rollBack } from './schema.js'
 import { sqliteError } from './sqlite-errors.js'
@@ -88,7 +88,7 @@ export async function openInThread({ path, driver }: SqliteThreadOptions): Promi
 export function storeInDatabase(database: SqliteDatabase, createIfMissing: boolean): DataStore {
   const place = 'the database that was given'
   try {
-    configure(database, place)
+    configure(database, place, BUSY_MS.eventLoop)
     prepareTables(database, place, createIfMissing)
     settle(database)
     return new SqliteStore(place, { reader: database, writer: database, close: async () => {} })
@@ -107,7 +107,8 @@ function openConnections(
   const connect = () => {
     const database = driver.open(path)
     opened.push(database)
-    configure(database, path)
+    // A handle without a lock is the worker's.
+    configure(database, path, lock === undefined ? BUSY_MS.worker : BUSY_MS.eventLoop)
     return database
   }
   const close = () => {
@@ -121,8 +122,10 @@ function openConnections(
       reader: connect(),
       async close() {
         try {
-          close()
+          // Drivers may let go of a connection only later, and SQLite does it with the last one.
+          if (lock !== undefined) moveLogIntoDatabase(writer)
         } finally {
+          close()
           await lock?.release()
         }
       },
@@ -149,7 +152,11 @@ function settle(writer: SqliteDatabase): void {
     rollBack(writer)
     throw error
   }
-  // Where somebody reads by hand it moves less, and says so; the log stays until later then.
+  moveLogIntoDatabase(writer)
+}
+
+/** Where somebody reads by hand it moves less; SQLite's log stays until later then. */
+function moveLogIntoDatabase(writer: SqliteDatabase): void {
   writer.prepare('PRAGMA wal_checkpoint(TRUNCATE)').all()
 }
 
