@@ -2,26 +2,18 @@
  * The store in a SQLite database, in tables that people can query. docs/formats/sqlite-store.md has the tables, every
  * setting with its reason, and what a crash at each moment leaves.
  *
- * Always true here:
- * - changes and mark are one transaction, committed with `synchronous = FULL`: durable when `apply` returns;
- * - one write runs at a time, in the order of the calls;
- * - every read is one statement, on a connection that sees nothing of a transaction before its commit;
- * - after a write that failed, this handle writes nothing more.
- *
  * A worker thread may open the database that another thread has open: connections are all they share.
  */
-import { open as openFile, realpath, stat } from 'node:fs/promises'
-import { setImmediate as nextTurn } from 'node:timers/promises'
+import { open as openFile, realpath, rm, stat } from 'node:fs/promises'
 import { AgentMemoryError, systemCode } from '../../core/errors.js'
-import { decodeSegments, type EncodedKey } from '../../core/key.js'
-import type { Lsn } from '../../core/lsn.js'
 import type { FileLock } from '../../io/file-system.js'
 import { nodeFileSystem } from '../../io/node-file-system.js'
-import type { Change, DataStore, Mark, Page, StoreCapabilities, StoredEntry, StoreIdentity } from '../data-store.js'
+import type { DataStore } from '../data-store.js'
 import { BUSY_MS, configure } from './connection.js'
 import { type DriverName, driverNamed, findDriver, type SqliteDatabase, type SqliteDriver } from './driver.js'
 import { Metadata, prepareTables, rollBack } from './schema.js'
 import { sqliteError } from './sqlite-errors.js'
+import { SqliteStore } from './sqlite-store.js'
 
 export interface SqliteStoreOptions {
   /**
@@ -33,10 +25,6 @@ export interface SqliteStoreOptions {
   /** @defaultValue the first that is there: docs/decisions/0011-the-sqlite-store.md */
   driver?: DriverName
 }
-
-// About 5 microseconds a change. Between slices others get their turn.
-const SLICE_CHANGES = 1024
-const SLICE_BYTES = 1024 * 1024
 
 /**
  * Opens the store in the database at `path`; its folder must be there. A database that is made can be read and written
@@ -81,6 +69,45 @@ export async function openInThread({ path, driver }: SqliteThreadOptions): Promi
     return openConnections(driverNamed(driver), path, undefined, () => {})
   } catch (error) {
     throw sqliteError(`The store in ${path} cannot be opened`, error)
+  }
+}
+
+/**
+ * Opens a store for reading only, also one that another process has open. What SQLite has to put beside the database for
+ * that, and was not there, is removed at the close.
+ *
+ * @throws AgentMemoryError as `openSqliteStore` with `createIfMissing: false`
+ */
+export async function openToRead(path: string): Promise<DataStore> {
+  try {
+    await prepareFile(path, false)
+    const missing: string[] = []
+    for (const name of [`${path}-wal`, `${path}-shm`]) if ((await sizeOf(name)) === undefined) missing.push(name)
+    const database = findDriver().open(path, { readOnly: true })
+    const close = async () => {
+      database.close()
+      for (const name of missing) await rm(name, { force: true })
+    }
+    try {
+      prepareTables(database, path, false)
+      return new SqliteStore(path, { reader: database, writer: database, close })
+    } catch (error) {
+      await close()
+      throw error
+    }
+  } catch (error) {
+    throw sqliteError(`The store in ${path} cannot be opened`, error)
+  }
+}
+
+/** What SQLite finds wrong with the pages, the order of the keys and the index: a sentence each. */
+export async function findSqliteDamage(path: string): Promise<string[]> {
+  const database = findDriver().open(path, { readOnly: true })
+  try {
+    const found = database.prepare('PRAGMA integrity_check').all() as { integrity_check: unknown }[]
+    return found.map(row => String(row.integrity_check)).filter(text => text !== 'ok')
+  } finally {
+    database.close()
   }
 }
 
@@ -187,192 +214,5 @@ async function takeLock(path: string): Promise<FileLock> {
   throw new AgentMemoryError('OWNED_ELSEWHERE', {
     message: `The database ${path} is open as the store of a memory already`,
     next: 'Close that memory first, or use another database',
-  })
-}
-
-interface Connections {
-  reader: SqliteDatabase
-  writer: SqliteDatabase
-  close(): Promise<void>
-}
-
-class SqliteStore implements DataStore {
-  readonly capabilities: StoreCapabilities = { kind: 'sqlite', durableCommit: true, persistent: true }
-
-  readonly #place: string
-  readonly #connections: Connections
-  readonly #metadata: Metadata
-  readonly #get
-  readonly #page
-  readonly #pageReversed
-  #lastWrite: Promise<unknown> = Promise.resolve()
-  #failure: unknown
-  #runningCalls = 0
-  #onIdle: (() => void) | undefined
-  #closing: Promise<void> | undefined
-
-  constructor(place: string, connections: Connections) {
-    const { reader } = connections
-    const range = 'SELECT key, value FROM holdfast_entries WHERE key >= ? AND key < ? ORDER BY key'
-    this.#place = place
-    this.#connections = connections
-    this.#metadata = new Metadata(reader)
-    this.#get = reader.prepare('SELECT value FROM holdfast_entries WHERE key = ?')
-    this.#page = reader.prepare(`${range} LIMIT ?`)
-    this.#pageReversed = reader.prepare(`${range} DESC LIMIT ?`)
-    // A mark or an identity that is damaged is told now.
-    this.#metadata.mark()
-    this.#metadata.identity()
-  }
-
-  identity(): Promise<StoreIdentity | undefined> {
-    return this.#call(async () => this.#metadata.identity())
-  }
-
-  setIdentity(identity: StoreIdentity): Promise<void> {
-    return this.#call(() => this.#inTurn(() => this.#commit(async metadata => metadata.write('identity', identity))))
-  }
-
-  mark(): Promise<Mark> {
-    return this.#call(async () => this.#metadata.mark())
-  }
-
-  get(key: EncodedKey): Promise<Buffer | undefined> {
-    return this.#call(async () => this.#valueOf(key))
-  }
-
-  getMany(keys: EncodedKey[]): Promise<(Buffer | undefined)[]> {
-    return this.#call(async () => keys.map(key => this.#valueOf(key)))
-  }
-
-  page({ from, to, reverse, limit }: Page): Promise<StoredEntry[]> {
-    return this.#call(async () => {
-      const statement = reverse ? this.#pageReversed : this.#page
-      // An empty lower end is before every key, as a key of no bytes would be: drivers bind empty bytes as NULL.
-      const rows = statement.all(from === '' ? '' : bytesOf(from), bytesOf(to), limit) as Entry[]
-      return rows.map(({ key, value }) => ({ key: bufferOf(key).latin1Slice(), value: bufferOf(value) }))
-    })
-  }
-
-  apply(changes: Change[], mark: Mark): Promise<void> {
-    return this.#call(() =>
-      this.#inTurn(() =>
-        this.#commit(async metadata => {
-          await this.#write(changes)
-          metadata.write('mark', mark)
-        }),
-      ),
-    )
-  }
-
-  /** What can be read has been committed, and so synced, by whichever handle. */
-  flushedLsn(): Promise<Lsn> {
-    return this.#call(async () => this.#metadata.mark().appliedLsn)
-  }
-
-  flush(): Promise<void> {
-    return this.#call(async () => {})
-  }
-
-  close(): Promise<void> {
-    this.#closing ??= this.#closeOnce()
-    return this.#closing
-  }
-
-  async #closeOnce(): Promise<void> {
-    if (this.#runningCalls > 0) await new Promise<void>(resolve => (this.#onIdle = resolve))
-    await this.#connections.close()
-  }
-
-  #valueOf(key: EncodedKey): Buffer | undefined {
-    const row = this.#get.get(bytesOf(key)) as Entry | undefined
-    return row ? bufferOf(row.value) : undefined
-  }
-
-  async #write(changes: Change[]): Promise<void> {
-    const { reader, writer } = this.#connections
-    const upsert = writer.prepare(
-      'INSERT INTO holdfast_entries VALUES (?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value',
-    )
-    const remove = writer.prepare('DELETE FROM holdfast_entries WHERE key = ?')
-    let sliceBytes = 0
-    let sliceChanges = 0
-    for (const { key, value } of changes) {
-      if (value === undefined) remove.run(bytesOf(key))
-      else {
-        const [map = '', ...segments] = decodeSegments(key)
-        upsert.run(bytesOf(key), map, JSON.stringify(segments), value)
-      }
-      sliceBytes += value === undefined ? 0 : value.length
-      if (++sliceChanges < SLICE_CHANGES && sliceBytes < SLICE_BYTES) continue
-      sliceBytes = sliceChanges = 0
-      // On a connection that is not ours alone, anybody's turn would be within this transaction.
-      if (reader !== writer) await nextTurn()
-    }
-  }
-
-  /** One transaction. Nothing is written through this handle after one that failed. */
-  async #commit(write: (metadata: Metadata) => Promise<void>): Promise<void> {
-    if (this.#failure !== undefined) throw stoppedError(this.#place, this.#failure)
-    const { writer } = this.#connections
-    try {
-      writer.exec('BEGIN IMMEDIATE')
-      try {
-        await write(new Metadata(writer))
-        writer.exec('COMMIT')
-      } catch (error) {
-        rollBack(writer)
-        throw error
-      }
-    } catch (error) {
-      this.#failure = error
-      throw error
-    }
-  }
-
-  async #call<T>(call: () => Promise<T>): Promise<T> {
-    if (this.#closing !== undefined) throw closedError(this.#place)
-    this.#runningCalls += 1
-    try {
-      return await call()
-    } catch (error) {
-      throw sqliteError(`The store in ${this.#place} failed`, error)
-    } finally {
-      this.#runningCalls -= 1
-      if (this.#runningCalls === 0) this.#onIdle?.()
-    }
-  }
-
-  #inTurn(write: () => Promise<void>): Promise<void> {
-    const turn = this.#lastWrite.then(write)
-    // Its caller gets the error; the next in line looks at `#failure` instead.
-    this.#lastWrite = turn.catch(() => undefined)
-    return turn
-  }
-}
-
-interface Entry {
-  key: Uint8Array
-  value: Uint8Array
-}
-
-function bytesOf(key: EncodedKey): Buffer {
-  return Buffer.from(key, 'latin1')
-}
-
-/** The bytes as a Buffer over the same memory, which the driver has made for this row. */
-function bufferOf(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-}
-
-function closedError(place: string): AgentMemoryError {
-  return new AgentMemoryError('CLOSED', { message: `The store in ${place} is closed`, next: 'Open it again' })
-}
-
-function stoppedError(place: string, cause: unknown): AgentMemoryError {
-  return new AgentMemoryError('STORE_DOWN', {
-    message: `The store in ${place} takes no more writes, because an earlier one failed`,
-    next: 'Close it in every thread and open it again',
-    cause,
   })
 }
