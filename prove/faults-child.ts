@@ -54,9 +54,13 @@ for await (const line of createInterface({ input: process.stdin })) {
   report({ done: true })
 }
 
-async function look(folder: string): Promise<void> {
+async function look(location: string): Promise<void> {
   try {
-    const memory = await AgentMemory.open(folder, { ...OPTIONS, store: storeOfThisThread(folder) })
+    const isFolder = !location.startsWith('sqlite:')
+    const memory = await AgentMemory.open(location, {
+      ...OPTIONS,
+      ...(isFolder && { store: storeOfThisThread(location) }),
+    })
     report(foundIn(memory, await contentOf(memory)))
     await memory.close()
   } catch (error) {

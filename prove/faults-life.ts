@@ -24,7 +24,7 @@ import { noise } from './values.js'
 export type FaultEnding = 'mend' | 'close'
 
 export interface LifeCommand {
-  folder: string
+  location: string
   seed: number
   /** Numbers of values start above it. */
   serial: number
@@ -123,7 +123,7 @@ export class Life {
   }
 
   async #open(): Promise<AgentMemory> {
-    return AgentMemory.open(this.#command.folder, OPTIONS)
+    return AgentMemory.open(this.#command.location, OPTIONS)
   }
 
   #attach(memory: AgentMemory, content: Content | undefined): void {

@@ -7,6 +7,7 @@ import type { ChildCommand } from './faults-child.js'
 import type { FaultEnding, FaultReport } from './faults-life.js'
 import { ReportedHistory } from './reported-history.js'
 import { readControl, type Shim, writeControl } from './shim.js'
+import { locationIn, type StoreName } from './stores.js'
 import { type Ending, ReportingChild } from './subjects/reporting-child.js'
 
 export interface CaseResult {
@@ -32,6 +33,7 @@ export interface RunnerOptions {
   folder: string
   seed: number
   mutant?: FaultMutant | undefined
+  store: StoreName
   /** Where the calls of the process are recorded. */
   trace?: string
 }
@@ -69,7 +71,7 @@ export class CaseRunner {
     await this.#live(run, fault.life, ending, fault.fault === 'kill')
     await this.#look(run)
     // The same process has to be able to open it as well: it has left nothing open, and nothing locked.
-    if (run.result.broken.length === 0) await this.#command(run, { look: run.folder })
+    if (run.result.broken.length === 0) await this.#command(run, { look: this.#locationOf(run) })
     if (run.result.broken.length > 0) await this.end()
     await rm(run.folder, { recursive: true, force: true })
     return run.result
@@ -97,9 +99,18 @@ export class CaseRunner {
     return run
   }
 
+  #locationOf({ folder }: CaseRun): string {
+    return locationIn(folder, this.#options.store)
+  }
+
   async #live(run: CaseRun, life: LifeName, ending: FaultEnding, mayBeKilled: boolean): Promise<void> {
-    const { folder } = run
-    const command = { folder, seed: this.#options.seed, serial: SERIALS[life], steps: STEPS[life], ending }
+    const command = {
+      location: this.#locationOf(run),
+      seed: this.#options.seed,
+      serial: SERIALS[life],
+      steps: STEPS[life],
+      ending,
+    }
     await this.#command(run, command, mayBeKilled)
     const { calls, hits, hit } = readControl(this.#control)
     run.result.calls = calls
@@ -109,7 +120,7 @@ export class CaseRunner {
 
   async #look(run: CaseRun): Promise<void> {
     this.#looker ??= new ReportingChild(CHILD, [])
-    const ended = await this.#looker.run({ look: run.folder } satisfies ChildCommand, {
+    const ended = await this.#looker.run({ look: this.#locationOf(run) } satisfies ChildCommand, {
       silenceMs: SILENCE_MS,
       onReport: run.onReport,
     })

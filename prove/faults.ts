@@ -10,6 +10,7 @@ import type { FaultEnding } from './faults-life.js'
 import { CaseRunner, type FaultMutant, type Legacy } from './faults-run.js'
 import type { PartResult } from './part.js'
 import { Shim } from './shim.js'
+import { nameOver, type StoreName, storeFlag } from './stores.js'
 
 export interface FaultsOptions {
   seed?: number
@@ -23,6 +24,7 @@ export interface FaultsOptions {
   mutant?: FaultMutant | undefined
   /** The first failure is the last. */
   first?: boolean | undefined
+  store?: StoreName
   onProgress?(done: number, total: number): void
 }
 
@@ -31,22 +33,22 @@ const WORKERS = 3
 
 export async function proveFaults(options: FaultsOptions = {}): Promise<PartResult> {
   const started = performance.now()
-  const { seed = 1, mutant, onProgress } = options
+  const { seed = 1, mutant, store = 'level', onProgress } = options
   const counts = { calls: 0, runs: 0, 'befell nothing': 0, judgements: 0, acknowledged: 0, errors: 0 }
-  const result: PartResult = { name: 'faults', seed, counts, failures: [], ms: 0 }
+  const result: PartResult = { name: nameOver('faults', store), seed, counts, failures: [], ms: 0 }
   const shim = Shim.build()
   if (shim.notRun !== undefined) return { ...result, notRun: shim.notRun }
 
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-faults-'))
   try {
-    const clean = await runWithoutFaults(shim, folder, seed)
+    const clean = await runWithoutFaults(shim, folder, seed, store)
     counts.calls = clean.calls
     const cases = clean.cases.filter(chosenBy(options))
     const waiting = [...cases]
     const work = async (_: unknown, worker: number) => {
       const own = join(folder, String(worker))
       await mkdir(own)
-      const runner = new CaseRunner({ shim, folder: own, seed, mutant })
+      const runner = new CaseRunner({ shim, folder: own, seed, mutant, store })
       try {
         for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
           const ending = endingOf(next)
@@ -81,13 +83,13 @@ interface CleanRun {
 }
 
 /** Both lives without a fault: their calls are what can fail, and what the first one leaves is where the second begins. */
-async function runWithoutFaults(shim: Shim, parent: string, seed: number): Promise<CleanRun> {
+async function runWithoutFaults(shim: Shim, parent: string, seed: number, store: StoreName): Promise<CleanRun> {
   const clean: CleanRun = { calls: 0, cases: [], legacy: { folder: '', reports: [] } }
   for (const life of LIVES) {
     const folder = join(parent, life)
     await mkdir(folder)
     const trace = join(folder, 'trace')
-    const runner = new CaseRunner({ shim, folder, seed, trace })
+    const runner = new CaseRunner({ shim, folder, seed, trace, store })
     try {
       const { result, legacy } = await runner.runClean(life, life === 'first' ? undefined : clean.legacy)
       if (result.broken.length > 0) throw new Error(`the program fails without a fault: ${result.broken.join('; ')}`)
@@ -117,7 +119,10 @@ function nameOf({ life, fault, mode, call }: FaultCase): string {
   return `${fault} ${mode} at call ${call} of the ${life} life`
 }
 
-function replayOf({ life, fault, mode, call }: FaultCase, { seed = 1, mutant }: FaultsOptions): string {
-  const flags = `--seed ${seed} --life ${life} --fault ${fault} --mode ${mode} --call ${call}`
+function replayOf(
+  { life, fault, mode, call }: FaultCase,
+  { seed = 1, mutant, store = 'level' }: FaultsOptions,
+): string {
+  const flags = `--seed ${seed} --life ${life} --fault ${fault} --mode ${mode} --call ${call}${storeFlag(store)}`
   return `npm run prove -- faults ${flags}${mutant === undefined ? '' : ` --mutant ${mutant}`}`
 }

@@ -14,7 +14,7 @@ import { Workload } from './workload.js'
 
 export type Report = FoundReport | WriteReport
 
-const [folder = '', seed = '0', serial = '0'] = process.argv.slice(2)
+const [location = '', seed = '0', serial = '0'] = process.argv.slice(2)
 const random = seededRandom(Number(seed))
 
 const report: (report: Report) => void = reportLine
@@ -24,7 +24,7 @@ const workload = new Workload(
   random,
   {
     open: () =>
-      AgentMemory.open(folder, {
+      AgentMemory.open(location, {
         maxLoss: MAX_LOSS,
         segmentBytesMax: 256 * 1024,
         frameBytesMax: 64 * 1024,

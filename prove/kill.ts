@@ -13,10 +13,12 @@ import { type Random, randomBelow, seededRandom } from '../src/testing/random.js
 import { contentOf } from './content.js'
 import type { Report } from './kill-child.js'
 import { type FoundReport, foundIn, ReportedHistory } from './reported-history.js'
+import { locationIn, type StoreName } from './stores.js'
 
 export interface KillOptions {
   lives: number
   seed: number
+  store?: StoreName
   onProgress?(lives: number): void
 }
 
@@ -45,7 +47,7 @@ const KILLED_OPENING_SHARE = 0.1
 export async function proveKill(options: KillOptions): Promise<KillResult> {
   const started = performance.now()
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-prove-'))
-  const prover = new KillProver(join(folder, 'memory'), options)
+  const prover = new KillProver(locationIn(join(folder, 'memory'), options.store ?? 'level'), options)
   try {
     await prover.run()
   } finally {
@@ -66,13 +68,13 @@ class KillProver {
     lostWriteBack: 0,
     failures: [],
   }
-  readonly #folder: string
+  readonly #location: string
   readonly #options: KillOptions
   readonly #random: Random
   readonly #history = new ReportedHistory()
 
-  constructor(folder: string, options: KillOptions) {
-    this.#folder = folder
+  constructor(location: string, options: KillOptions) {
+    this.#location = location
     this.#options = options
     this.#random = seededRandom(options.seed)
   }
@@ -88,7 +90,7 @@ class KillProver {
 
   async #live(life: number): Promise<void> {
     const seed = this.#options.seed * 100_003 + life
-    const child = spawn(process.execPath, [CHILD, this.#folder, String(seed), String(life * 1_000_000)], {
+    const child = spawn(process.execPath, [CHILD, this.#location, String(seed), String(life * 1_000_000)], {
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     const ended = endOf(child)
@@ -138,7 +140,7 @@ class KillProver {
   }
 
   async #lookAtTheEnd(): Promise<void> {
-    const memory = await AgentMemory.open(this.#folder)
+    const memory = await AgentMemory.open(this.#location)
     try {
       this.#judge(foundIn(memory, await contentOf(memory)), this.result.lives)
     } finally {

@@ -26,6 +26,7 @@ function state(statement: Statement): void {
 // With a small buffer, LevelDB makes tables, changes its log and removes files all the time.
 const hasSmallBuffer = random() < 0.5
 const store = join(folder, 'store')
+const inThread = { module: new URL('../src/stores/level/level.js', import.meta.url).href, options: { folder: store } }
 const open = (createIfMissing: boolean) => openLevelStore(store, { createIfMissing, writeBufferBytes: 64 * 1024 })
 const pendingEntriesMax = random() < 0.5 ? 40 : 100_000
 const logBytesMax = random() < 0.5 ? 256 * 1024 : 1 << 30
@@ -39,7 +40,7 @@ const workload = new Workload(
   {
     open: async () => {
       memory = await AgentMemory.open(folder, {
-        store: hasSmallBuffer ? { kind: 'level', sharedFolder: store, open } : 'level',
+        store: hasSmallBuffer ? { kind: 'level', inThread, open } : 'level',
         maxLoss: MAX_LOSS,
         segmentBytesMax: 64 * 1024,
         frameBytesMax: 64 * 1024,

@@ -182,12 +182,13 @@ export class AgentMemory implements MemoryScope, AsyncDisposable {
   readonly #root: MemoryScope
 
   /**
-   * Opens the memory in a folder; makes it, with its parents, if there is none; recovers what a crash has left.
+   * Opens the memory in a folder, or the one whose data store the location names, as in `sqlite:./memory.db`; makes it,
+   * with its parents, if there is none; recovers what a crash has left.
    *
    * A second open of the same folder in one process, with the same options, shares the memory.
    *
    * @throws OWNED_ELSEWHERE, NOT_A_MEMORY, FORMAT_TOO_NEW, FOLDER_NOT_WRITABLE, DISK_FULL, LOG_CORRUPT, LOG_LOST,
-   * STORE_LOST, STORE_REGRESSED, WRONG_STORE, OPTIONS_DIFFER: see docs/errors.md
+   * STORE_LOST, STORE_REGRESSED, WRONG_STORE, DRIVER_MISSING, OPTIONS_DIFFER: see docs/errors.md
    */
   static async open(location: string, options: AgentMemoryOptions = {}): Promise<AgentMemory> {
     return new AgentMemory(await openShared(parseMemoryOptions(location, options)))

@@ -14,7 +14,7 @@ export {
   WrongCallError,
 } from './core/errors.js'
 export type { Key } from './core/key.js'
-export type { StoreOpener } from './engine/config.js'
+export type { StoreOpener, ThreadOpener } from './engine/config.js'
 export type { CloseReport } from './engine/engine.js'
 export type { MemoryEvents, WarningCode } from './engine/events.js'
 export type { EngineState, MemoryStatus } from './engine/inspection.js'

@@ -1,13 +1,12 @@
 /** Options, checked once, here: what the engine gets has no field missing and none that is wrong. */
-import { join, resolve } from 'node:path'
 import { VALUE_BYTES_LIMIT } from './codec/compression.js'
-import { WrongCallError } from './core/errors.js'
 import type { Key } from './core/key.js'
 import type { EngineConfig, StoreOpener } from './engine/config.js'
 import { type Clock, systemClock } from './io/clock.js'
 import type { FileSystem } from './io/file-system.js'
 import { nodeFileSystem } from './io/node-file-system.js'
 import { type Loading, type LoadOptions, parseLoading } from './load-options.js'
+import { parseLocation } from './location.js'
 import { badOption, checkObject, integer, parseDataClass, parseDurability, parseTtl } from './option-checks.js'
 import type { DataClass } from './policy/data-class.js'
 import type { Durability } from './policy/durability.js'
@@ -15,7 +14,7 @@ import type { MaxLoss } from './policy/loss-budget.js'
 import { MapPolicy } from './policy/map-policy.js'
 import { type DurabilityRule, identityOf, type MapRule, type Rule } from './policy/rules.js'
 import { parseRules } from './rule-options.js'
-import { type FilesStoreChoice, storeOpener } from './store-opener.js'
+import { type FilesStoreChoice, openerOf } from './store-opener.js'
 import {
   parseValueOptions,
   type SchemaOptions,
@@ -57,16 +56,17 @@ export interface AgentMemoryOptions {
   maxLoss?: Partial<MaxLoss>
   /**
    * Where entries live in the end: `level` (LevelDB in the folder), `files` (one file a key), `in-memory` (only the log is
-   * kept on disk), or an opener of your own store.
+   * kept on disk), or an opener of your own store. A location that names a store, such as `sqlite:./memory.db`, takes its
+   * place.
    *
-   * @defaultValue 'level'; 'files' for a location `files:…`
-   * @see docs/formats/files-store.md
+   * @defaultValue 'level'
+   * @see docs/stores.md
    */
   store?: 'level' | 'files' | 'in-memory' | FilesStoreChoice | StoreOpener
   /**
-   * The folder of lock and log, for a location that names a store.
+   * The memory's folder, with its lock and its log, where the location names a store. It belongs to that store alone.
    *
-   * @defaultValue `.holdfast` in the folder of a location `files:…`
+   * @defaultValue beside the store: `./memory.db-holdfast`, or `.holdfast` in a folder of files
    */
   folder?: string
   /**
@@ -236,7 +236,7 @@ const MAP_KEYS = [
 /** Checks the arguments of `AgentMemory.open`. Throws a `WrongCallError`. */
 export function parseMemoryOptions(location: unknown, options: AgentMemoryOptions = {}): MemoryConfig {
   checkObject(options, 'open', MEMORY_KEYS)
-  const { folder, store, storeFolder } = parseLocation(location, options)
+  const { folder, store } = parseLocation(location, options.folder)
   const fileSystem = options.fileSystem ?? nodeFileSystem
   const frameBytesMax = integer(options.frameBytesMax, 'frameBytesMax', 16 * MIB, 64 * 1024, VALUE_BYTES_LIMIT)
   const segmentBytesMax = integer(options.segmentBytesMax, 'segmentBytesMax', 64 * MIB, 64 * 1024, 1024 * MIB)
@@ -247,7 +247,7 @@ export function parseMemoryOptions(location: unknown, options: AgentMemoryOption
     folder,
     fileSystem,
     clock: options.clock ?? systemClock,
-    store: storeOpener(store, storeFolder, fileSystem),
+    store: openerOf(store, options.store, folder, fileSystem),
     onLogLost,
     frameBytesMax,
     queuedBytesMax: integer(options.queuedBytesMax, 'queuedBytesMax', 64 * MIB, 0),
@@ -319,43 +319,6 @@ function parseConditions<Options extends DeleteOptions>(options: Options): Optio
   }
   parseDataClass(options.dataClass, parseDurability(options.durability))
   return options
-}
-
-/** What a location means: the memory's folder, its store, and the folder of a store that is in one. */
-function parseLocation(location: unknown, { store, folder }: AgentMemoryOptions) {
-  const path = parsePath(location, 'location of a memory')
-  const [, scheme, rest] = /^([a-z][a-z0-9+.-]+):(.*)$/is.exec(path) ?? []
-  if (scheme === undefined) {
-    if (folder !== undefined) throw badOption('folder', folder, 'left out for a location that is a folder')
-    return { folder: resolve(path), store: store ?? 'level', storeFolder: join(resolve(path), 'store') }
-  }
-  if (scheme.toLowerCase() !== 'files') {
-    throw new WrongCallError('INVALID_ARGUMENT', {
-      message: `The location "${scheme}:…" names a kind of store that this version does not have`,
-      next: "Give the path of a folder, for example './agent-memory', or 'files:./agent-memory'",
-    })
-  }
-  if (store !== undefined && store !== 'files' && !(typeof store === 'object' && store?.kind === 'files')) {
-    throw badOption(
-      'store',
-      typeof store === 'string' ? store : typeof store,
-      `'files', or left out, for a location "files:…"`,
-    )
-  }
-  const storeFolder = resolve(parsePath(rest, 'path behind "files:"'))
-  return {
-    folder: folder === undefined ? join(storeFolder, '.holdfast') : resolve(parsePath(folder, 'option "folder"')),
-    store: store ?? 'files',
-    storeFolder,
-  }
-}
-
-function parsePath(path: unknown, what: string): string {
-  if (typeof path === 'string' && path !== '' && !path.includes('\0')) return path
-  throw new WrongCallError('INVALID_ARGUMENT', {
-    message: `The ${what} is ${path === '' ? 'empty' : `not a path (${typeof path})`}`,
-    next: "Give the path of a folder, for example AgentMemory.open('./agent-memory')",
-  })
 }
 
 function parseMaxLoss(maxLoss: Partial<MaxLoss> | undefined, base: MaxLoss, frameBytesMax: number): MaxLoss {

@@ -108,7 +108,8 @@ async function open(config: MemoryConfig, registeredAs: string | undefined): Pro
 
 function fingerprintOf({ engine, durability, rules, maxLoss }: MemoryConfig): string {
   const { store, fileSystem: _fileSystem, clock: _clock, folder: _folder, ...numbers } = engine
-  return JSON.stringify([durability, identityOf(rules), maxLoss, store.kind, store.location, numbers])
+  const place = store.place && canonical(store.place)
+  return JSON.stringify([durability, identityOf(rules), maxLoss, store.kind, place, numbers])
 }
 
 /** The folder's real path, as far as it exists: two spellings of one folder are one memory. */

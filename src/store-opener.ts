@@ -1,11 +1,15 @@
 /** The stores that have a name, and how each is opened. */
+import { join } from 'node:path'
 import { WrongCallError } from './core/errors.js'
 import type { StoreOpener } from './engine/config.js'
 import type { FileSystem } from './io/file-system.js'
+import type { StorePlace } from './location.js'
 import { badOption, checkObject } from './option-checks.js'
 import { openFilesStore } from './stores/files/open.js'
 import { InMemoryStore } from './stores/in-memory.js'
-import { openLevelStore } from './stores/level/level.js'
+import { type LevelThreadOptions, openLevelStore } from './stores/level/level.js'
+import { findDriver } from './stores/sqlite/driver.js'
+import { openSqliteStore, type SqliteThreadOptions } from './stores/sqlite/sqlite.js'
 
 // Each of them is a file that is synced, some hundreds a second.
 const FILES_RUN_KEYS_MAX = 512
@@ -23,8 +27,26 @@ export interface FilesStoreChoice {
   adoptEdits?: boolean
 }
 
-/** How a store is opened that lives in a folder of its own, if it lives in one. */
-export function storeOpener(store: unknown, folder: string, fileSystem: FileSystem): StoreOpener {
+/** The store that the location names, or else the option. INVALID_OPTION for both, unless they are of one kind. */
+export function openerOf(
+  place: StorePlace | undefined,
+  option: unknown,
+  folder: string,
+  fileSystem: FileSystem,
+): StoreOpener {
+  if (place === undefined) return storeOpener(option ?? 'level', join(folder, 'store'), fileSystem)
+  if (place.kind === 'files' && (option === undefined || option === 'files' || isFilesChoice(option))) {
+    return storeOpener(option ?? 'files', place.path, fileSystem)
+  }
+  if (place.kind === 'sqlite' && option === undefined) return sqliteOpener(place.path)
+  throw new WrongCallError('INVALID_OPTION', {
+    message: `The option "store" was given, and the location names a store of the kind "${place.kind}" already`,
+    next: 'Leave the option out, or give the path of a folder as the location',
+  })
+}
+
+/** `folder`: of a store that lives in a folder of its own. */
+function storeOpener(store: unknown, folder: string, fileSystem: FileSystem): StoreOpener {
   if (store === 'level') return levelOpener(folder)
   if (store === 'files') return filesOpener(folder, fileSystem, {})
   if (store === 'in-memory') return { kind: 'in-memory', open: async () => new InMemoryStore() }
@@ -32,14 +54,32 @@ export function storeOpener(store: unknown, folder: string, fileSystem: FileSyst
   if (isFilesChoice(store)) return filesOpener(folder, fileSystem, store)
   throw new WrongCallError('INVALID_OPTION', {
     message: `The option "store" is ${typeof store === 'string' ? `"${store}"` : typeof store}`,
-    next: "Give 'level', 'files', 'in-memory', or an object with kind and open()",
+    next: "Give 'level', 'files', 'in-memory', or an object with kind and open(); a location such as 'sqlite:./memory.db' names others",
   })
+}
+
+/** The store in a database file. DRIVER_MISSING, before anything is made, where there is no SQLite. */
+function sqliteOpener(path: string): StoreOpener {
+  const { name: driver, canBeEnded } = findDriver()
+  const inThread = {
+    module: new URL('./stores/sqlite/sqlite.js', import.meta.url).href,
+    options: { path, driver } satisfies SqliteThreadOptions,
+  }
+  return {
+    kind: 'sqlite',
+    place: path,
+    ...(canBeEnded && { inThread }),
+    open: create => openSqliteStore(path, { createIfMissing: create, driver }),
+  }
 }
 
 function levelOpener(folder: string): StoreOpener {
   return {
     kind: 'level',
-    sharedFolder: folder,
+    inThread: {
+      module: new URL('./stores/level/level.js', import.meta.url).href,
+      options: { folder } satisfies LevelThreadOptions,
+    },
     open: create => openLevelStore(folder, { createIfMissing: create }),
   }
 }
@@ -50,7 +90,7 @@ function filesOpener(folder: string, fileSystem: FileSystem, choice: Partial<Fil
   if (typeof adoptEdits !== 'boolean') throw badOption('adoptEdits', adoptEdits, 'true or false')
   return {
     kind: 'files',
-    location: folder,
+    place: folder,
     runKeysMax: FILES_RUN_KEYS_MAX,
     async open(create) {
       const store = await openFilesStore(fileSystem, folder, { createIfMissing: create, adoptEdits })

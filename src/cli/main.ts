@@ -3,7 +3,14 @@
 import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { WrongCallError } from '../core/errors.js'
 import { DEFAULT_FOLDER } from './disk/place.js'
-import { type DoctorOptions, type ExitCode, type OutputOptions, printError, type RepairOptions } from './output.js'
+import {
+  type DoctorOptions,
+  type ExitCode,
+  type LocatedOptions,
+  type OutputOptions,
+  printError,
+  type RepairOptions,
+} from './output.js'
 
 const EXIT_CODES = `
 Exit codes:
@@ -19,6 +26,7 @@ docs/cli.md of the package says more.`
 const LIVES = 200
 const LIVES_MAX = 100_000
 
+const FOLDER_OPTION = ['--folder <folder>', "the memory's folder, if AgentMemory.open was given one"] as const
 const JSON_OPTION = ['--json', 'print one JSON object instead of text'] as const
 
 function program(done: (code: ExitCode) => void): Command {
@@ -37,28 +45,31 @@ function program(done: (code: ExitCode) => void): Command {
     .description(
       'say whose it is, whether it is open, and how far log and store are; changes nothing, waits for nobody',
     )
-    .argument('<folder>', 'the folder that AgentMemory.open was given')
+    .argument('<location>', 'what AgentMemory.open was given: a folder, or sqlite:./memory.db')
+    .option(...FOLDER_OPTION)
     .option(...JSON_OPTION)
-    .action(async (folder: string, options: OutputOptions) => {
-      done(await (await import('./commands/status.js')).status(folder, options))
+    .action(async (location: string, options: LocatedOptions) => {
+      done(await (await import('./commands/status.js')).status(location, options))
     })
   holdfast
     .command('verify')
     .description('check every frame, every stored value, and that they belong together; changes nothing')
-    .argument('<folder>', 'the folder of a memory that no process has open')
+    .argument('<location>', 'that of a memory that no process has open')
+    .option(...FOLDER_OPTION)
     .option(...JSON_OPTION)
-    .action(async (folder: string, options: OutputOptions) => {
-      done(await (await import('./commands/verify.js')).verify(folder, options))
+    .action(async (location: string, options: LocatedOptions) => {
+      done(await (await import('./commands/verify.js')).verify(location, options))
     })
   holdfast
     .command('repair')
     .description('say what would be lost; with --to and --yes, save what is intact into a new memory')
-    .argument('<folder>', 'the folder of a memory that no process has open; it is not changed')
-    .option('--to <newfolder>', 'where the copy goes: a folder that is empty, or does not exist')
+    .argument('<location>', 'that of a memory that no process has open; it is not changed')
+    .option(...FOLDER_OPTION)
+    .option('--to <location>', 'where the copy goes: a folder that is empty or new, or sqlite:./new.db')
     .option('--yes', 'make the copy')
     .option(...JSON_OPTION)
-    .action(async (folder: string, options: RepairOptions) => {
-      done(await (await import('./commands/repair.js')).repair(folder, options))
+    .action(async (location: string, options: RepairOptions) => {
+      done(await (await import('./commands/repair.js')).repair(location, options))
     })
   holdfast
     .command('doctor')

@@ -13,7 +13,12 @@ export interface DoctorOptions extends OutputOptions {
   lives: number
 }
 
-export interface RepairOptions extends OutputOptions {
+export interface LocatedOptions extends OutputOptions {
+  /** The memory's folder, if it is not where the location says. */
+  folder?: string
+}
+
+export interface RepairOptions extends LocatedOptions {
   to?: string
   yes?: boolean
 }

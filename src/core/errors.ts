@@ -12,6 +12,7 @@ export type ErrorCode =
   | 'CLOSED'
   | 'CODEC_MISSING'
   | 'DISK_FULL'
+  | 'DRIVER_MISSING'
   | 'FAILED'
   | 'FOLDER_NOT_WRITABLE'
   | 'FORMAT_TOO_NEW'

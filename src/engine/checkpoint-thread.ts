@@ -3,6 +3,7 @@ import { Worker } from 'node:worker_threads'
 import { AgentMemoryError, type ErrorCode } from '../core/errors.js'
 import type { RunRequest, RunResult } from './checkpoint-run.js'
 import type { WorkerReply, WorkerRequest } from './checkpoint-worker.js'
+import type { ThreadOpener } from './config.js'
 
 interface Call {
   resolve(result: RunResult | undefined): void
@@ -15,9 +16,9 @@ export class CheckpointThread {
   #nextId = 1
   #ended: Error | undefined
 
-  constructor(folder: string) {
+  constructor(opener: ThreadOpener) {
     this.#worker = new Worker(new URL('./checkpoint-worker.js', import.meta.url), {
-      workerData: { folder },
+      workerData: opener,
       resourceLimits: { maxYoungGenerationSizeMb: 8, maxOldGenerationSizeMb: 256 },
     })
     // The worker must not keep a process alive that has nothing else to do; a call in flight is awaited by somebody.

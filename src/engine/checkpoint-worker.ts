@@ -1,13 +1,13 @@
 /**
- * The checkpoint's worker thread: it opens the data store's folder a second time, reads runs from the log by itself and
+ * The checkpoint's worker thread: it opens the data store a second time, reads runs from the log by itself and
  * applies them, so that sorting and committing take nothing from the main thread.
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { AgentMemoryError } from '../core/errors.js'
 import { nodeFileSystem } from '../io/node-file-system.js'
 import type { DataStore } from '../stores/data-store.js'
-import { openLevelStore } from '../stores/level/level.js'
 import { type RunRequest, type RunResult, runCheckpoint } from './checkpoint-run.js'
+import type { ThreadOpener } from './config.js'
 import { RunMemory } from './run-memory.js'
 
 export interface WorkerRequest {
@@ -38,15 +38,17 @@ async function answer({ id, run }: WorkerRequest): Promise<void> {
       port.close()
       return
     }
-    store ??= await openLevelStore((workerData as { folder: string }).folder, {
-      createIfMissing: false,
-      isSecondHandle: true,
-    })
+    store ??= await open(workerData as ThreadOpener)
     const result = await runCheckpoint(nodeFileSystem, store, run, memory)
     port.postMessage({ id, result } satisfies WorkerReply)
   } catch (error) {
     port.postMessage({ id, error: plainError(error) } satisfies WorkerReply)
   }
+}
+
+async function open({ module, options }: ThreadOpener): Promise<DataStore> {
+  const { openInThread } = (await import(module)) as { openInThread(options: unknown): Promise<DataStore> }
+  return openInThread(options)
 }
 
 function plainError(error: unknown): NonNullable<WorkerReply['error']> {

@@ -34,10 +34,18 @@ export interface StoreOpener {
   open(create: boolean): Promise<DataStore>
   /** Keys of one run of a checkpoint, for a store that takes long for each; a run still ends with a whole frame. */
   runKeysMax?: number
-  /** Where it is, if not in the memory's folder: a memory that is open is shared only with who names the same place. */
-  location?: string
-  /** Where another thread finds the same store; without it checkpoints run on the main thread. */
-  sharedFolder?: string
+  /** What tells it from others of its kind, if the memory's folder does not: an absolute path, say. */
+  place?: string
+  /** How a worker thread opens the same store; without it checkpoints run on the main thread. */
+  inThread?: ThreadOpener
+}
+
+/** A second handle to a store that is open: in another thread of the process, for as long as the first one is open. */
+export interface ThreadOpener {
+  /** URL of a module that exports `openInThread(options): Promise<DataStore>`. */
+  module: string
+  /** Plain data. */
+  options: unknown
 }
 
 /** One run of a checkpoint: at most so many keys, and at most so long; always at least one frame. */

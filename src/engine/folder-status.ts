@@ -12,7 +12,7 @@ import { LogFolder } from '../log/folder.js'
 import { type LogFindings, verifyLog } from '../log/verify.js'
 import type { Mark } from '../stores/data-store.js'
 import { openStoreView } from './store-view.js'
-import { identityOf, refuseNewer, uncheckedReason } from './verify.js'
+import { identityOf, refuseNewer, storeLocation, uncheckedReason } from './verify.js'
 
 const LOCK_FILE = 'owner.lock'
 
@@ -61,11 +61,12 @@ export interface FolderStatus {
   log: LogStatus
 }
 
-export async function folderStatus(fs: FileSystem, folder: string): Promise<FolderStatus> {
+/** `database` is that of a store in SQLite. */
+export async function folderStatus(fs: FileSystem, folder: string, database?: string): Promise<FolderStatus> {
   const identity = await identityOf(fs, folder)
   const { format, memoryId, complete } = identity
   const owner = await ownerOf(fs, folder)
-  const { store, mark } = await storeStatus(folder, identity.store, complete, owner)
+  const { store, mark } = await storeStatus(folder, identity.store, complete, owner, database)
   const frames: { position: number; records: number }[] = []
   const log = await verifyLog(new LogFolder(fs, join(folder, 'log')), {
     onFrame: ({ header }) => {
@@ -145,15 +146,17 @@ async function storeStatus(
   kind: string,
   complete: boolean,
   { isOpen }: OwnerStatus,
+  database: string | undefined,
 ): Promise<{ store: StoreStatus; mark: Mark | undefined }> {
   const store: StoreStatus = { kind, storeId: undefined, appliedLsn: undefined, atLeast: false, unread: undefined }
-  store.unread = uncheckedReason(kind, complete)
+  store.unread = uncheckedReason(kind, complete, database)
   if (store.unread === undefined && isOpen !== false) {
     store.unread = isOpen ? 'its owner has it open' : 'this user may not see whether the memory is open'
   }
-  if (store.unread !== undefined) return { store, mark: undefined }
+  const location = storeLocation(folder, kind, database)
+  if (store.unread !== undefined || location === undefined) return { store, mark: undefined }
   try {
-    const view = await openStoreView(join(folder, 'store'))
+    const view = await openStoreView(location)
     try {
       const mark = await view.mark()
       return { store: { ...store, appliedLsn: mark.appliedLsn }, mark }

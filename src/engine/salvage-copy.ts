@@ -15,7 +15,7 @@ import { Log } from '../log/log.js'
 import { readRecord } from '../log/record.js'
 import type { VerifiedFrame } from '../log/verify.js'
 import type { DataStore, Mark, StoredEntry } from '../stores/data-store.js'
-import { openLevelStore } from '../stores/level/level.js'
+import type { StoreOpener } from './config.js'
 import { ensureFolder, FOLDER_FORMAT, prepareFolder, randomId, takeOwnership, writeIdentity } from './memory-folder.js'
 import type { SalvageSink } from './salvage.js'
 import type { SalvageReport } from './salvage-report.js'
@@ -34,7 +34,7 @@ export class MemoryCopy implements SalvageSink {
   readonly #plan: SalvageReport
   readonly #identity = { storeId: randomId(), logId: randomId(), epoch: 1 }
   readonly #lock: FileLock
-  readonly #store: DataStore | undefined
+  readonly #store: DataStore
   #log: Log | undefined
   /** Newest record of each key in the frame to come, as the bytes that it is. */
   #records = new Map<EncodedKey, Buffer>()
@@ -42,13 +42,18 @@ export class MemoryCopy implements SalvageSink {
   #lsns: { first: Lsn; last: Lsn } | undefined
 
   /** Makes an empty one in a folder that is empty, or does not exist. `plan` is what a walk without a sink has said. */
-  static async create(fs: FileSystem, clock: Clock, folder: string, plan: SalvageReport): Promise<MemoryCopy> {
+  static async create(
+    fs: FileSystem,
+    clock: Clock,
+    folder: string,
+    plan: SalvageReport,
+    opener: StoreOpener,
+  ): Promise<MemoryCopy> {
     await prepareFolder(fs, folder)
     const lock = await takeOwnership(fs, folder)
     try {
       await ensureFolder(fs, join(folder, 'log'))
-      const store = plan.kind === 'level' ? await openLevelStore(join(folder, 'store')) : undefined
-      return new MemoryCopy(fs, clock, folder, plan, lock, store)
+      return new MemoryCopy(fs, clock, folder, plan, lock, await opener.open(true))
     } catch (error) {
       await lock.release()
       throw error
@@ -61,7 +66,7 @@ export class MemoryCopy implements SalvageSink {
     folder: string,
     plan: SalvageReport,
     lock: FileLock,
-    store: DataStore | undefined,
+    store: DataStore,
   ) {
     this.#fs = fs
     this.#clock = clock
@@ -74,16 +79,14 @@ export class MemoryCopy implements SalvageSink {
   async entries(entries: StoredEntry[]): Promise<void> {
     if (entries.length === 0) return
     const changes = [...entries].sort((a, b) => (a.key < b.key ? -1 : 1))
-    await this.#store?.apply(changes, { appliedLsn: 0, appliedPosition: 0 })
+    await this.#store.apply(changes, { appliedLsn: 0, appliedPosition: 0 })
   }
 
   async startLog(): Promise<void> {
     const mark: Mark = this.#plan.start
-    if (this.#store !== undefined) {
-      await this.#store.setIdentity(this.#identity)
-      await this.#store.apply([], mark)
-      await this.#store.flush()
-    }
+    await this.#store.setIdentity(this.#identity)
+    await this.#store.apply([], mark)
+    await this.#store.flush()
     const bytes = alignUp(this.#plan.kept.bytes) + 4 * BLOCK_BYTES
     this.#log = await Log.start(new LogFolder(this.#fs, join(this.#folder, 'log')), undefined, {
       ...this.#identity,
@@ -110,7 +113,7 @@ export class MemoryCopy implements SalvageSink {
   async complete(): Promise<void> {
     if (this.#records.size > 0) await this.#writeFrame()
     await this.close()
-    const { kind: store } = this.#plan
+    const { kind: store } = this.#store.capabilities
     await writeIdentity(this.#fs, this.#folder, { format: FOLDER_FORMAT, memoryId: randomId(), store, complete: true })
     await this.#lock.release()
   }
@@ -118,7 +121,7 @@ export class MemoryCopy implements SalvageSink {
   /** Gives everything up that is open. */
   async close(): Promise<void> {
     await this.#log?.close()
-    await this.#store?.close()
+    await this.#store.close()
   }
 
   /** Gives up; what has been made stays, and is no memory. */

@@ -57,7 +57,10 @@ export function neverComplete(folder: string): AgentMemoryError {
 export function unknownKind(folder: string, kind: string): AgentMemoryError {
   return new AgentMemoryError('WRONG_STORE', {
     message: `The memory in ${folder} keeps its entries in a store of the kind "${kind}", which this command cannot open`,
-    next: 'Repair it with the tools of that store; what only the log has comes back when the memory is opened',
+    next:
+      kind === 'sqlite'
+        ? 'Give the location that says where the database is, as in sqlite:./memory.db'
+        : 'Repair it with the tools of that store; what only the log has comes back when the memory is opened',
   })
 }
 

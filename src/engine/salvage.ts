@@ -22,11 +22,10 @@ import {
   unknownKind,
   wrongStore,
 } from './salvage-report.js'
-import { openStoreView, type StoreView } from './store-view.js'
+import { openStoreView, type StoreLocation, type StoreView } from './store-view.js'
 import {
   identityOf,
   lastKeyRead,
-  levelLogProblems,
   mismatches,
   type OnProgress,
   type Problem,
@@ -34,6 +33,8 @@ import {
   problemsOfLog,
   refuseNewer,
   type StoreFindings,
+  storeLocation,
+  storeProblems,
 } from './verify.js'
 
 /** Takes what is kept: entries, then the place in the log where frames go on, then the frames. */
@@ -50,22 +51,24 @@ interface Rescue {
   value: Buffer | undefined
 }
 
-/** Walks over the memory. The caller owns it. Throws where nothing can be decided: WRONG_STORE, FORMAT_TOO_NEW. */
+/** Walks over the memory. The caller owns it. `database` is that of a store in SQLite. Throws where nothing can be decided: WRONG_STORE, FORMAT_TOO_NEW. */
 export async function salvage(
   fs: FileSystem,
   folder: string,
   sink?: SalvageSink,
   onProgress?: OnProgress,
+  database?: string,
 ): Promise<SalvageReport> {
   const { store: kind, complete } = await identityOf(fs, folder)
   if (!complete) throw neverComplete(folder)
-  if (kind !== 'level' && kind !== 'in-memory') throw unknownKind(folder, kind)
+  const location = storeLocation(folder, kind, database)
+  if (location === undefined && kind !== 'in-memory') throw unknownKind(folder, kind)
   const logs = new LogFolder(fs, join(folder, 'log'))
   // Headers first: they say which store the log belongs to, and how far that was.
   const heads = await verifyLog(logs, { from: Number.POSITIVE_INFINITY })
   refuseNewer(heads.problems)
   const walk = new Salvage(kind, heads, sink, onProgress)
-  if (kind === 'level') await walk.readStore(join(folder, 'store'))
+  if (location !== undefined) await walk.readStore(location)
   const log = await verifyLog(logs, {
     onFrame: frame => walk.takeFrame(frame),
     onProgress: (done, total) => onProgress?.('log', done, total),
@@ -107,10 +110,10 @@ class Salvage {
   }
 
   /** The entries whose checksum holds. A store that cannot be opened, or read to its end, costs what it alone has. */
-  async readStore(folder: string): Promise<void> {
+  async readStore(location: StoreLocation): Promise<void> {
     let view: StoreView
     try {
-      view = await openStoreView(folder)
+      view = await openStoreView(location)
     } catch (error) {
       this.#storeProblems.push(problemOf(error))
       this.#store.unchecked = 'it cannot be opened'
@@ -118,7 +121,7 @@ class Salvage {
     }
     try {
       this.#hasStore = true
-      for (const problem of await levelLogProblems(folder)) {
+      for (const problem of await storeProblems(location)) {
         this.#storeProblems.push(problem)
         this.#losses.push(`Entries of the store: ${problem.message}`)
       }
@@ -251,7 +254,7 @@ class Salvage {
   }
 
   #tellLosses(log: LogFindings, between: readonly Problem[]): void {
-    if (this.#kind === 'level' && !this.#hasStore && !(log.base === 0 && log.firstLsn === 1)) {
+    if (this.#kind !== 'in-memory' && !this.#hasStore && !(log.base === 0 && log.firstLsn === 1)) {
       this.#losses.push(
         `Everything that only the store had${log.firstLsn > 1 ? `, which is up to LSN ${log.firstLsn - 1}` : ''}`,
       )

@@ -116,9 +116,9 @@ export class StoreKeeper {
   }
 
   async #run(request: RunRequest): Promise<RunResult> {
-    const { sharedFolder } = this.#config.store
-    if (sharedFolder === undefined) return runCheckpoint(this.#config.fileSystem, this.#store, request)
-    this.#thread ??= new CheckpointThread(sharedFolder)
+    const { inThread } = this.#config.store
+    if (inThread === undefined) return runCheckpoint(this.#config.fileSystem, this.#store, request)
+    this.#thread ??= new CheckpointThread(inThread)
     return this.#thread.run(request)
   }
 

@@ -1,7 +1,7 @@
 /**
  * A data store of a memory that nobody has open, for reading only.
  *
- * LevelDB cannot be opened without writing: it replays its log into new tables, starts another manifest and removes what
+ * SQLite can be opened for that. LevelDB cannot be opened without writing: it replays its log into new tables, starts another manifest and removes what
  * it does not need. So it is given a folder of its own, with copies of the small files that it replaces and links to the
  * tables, which it never changes. What it makes or removes there leaves the memory as it was.
  */
@@ -14,6 +14,7 @@ import { afterPrefix, type EncodedKey } from '../core/key.js'
 import { withoutNext } from '../log/candidates.js'
 import type { DataStore, Mark, StoredEntry, StoreIdentity } from '../stores/data-store.js'
 import { openLevelStore } from '../stores/level/level.js'
+import { openToRead } from '../stores/sqlite/sqlite.js'
 
 const TABLE = /\.(ldb|sst)$/
 const NEEDED = /^(CURRENT|MANIFEST-\d+|\d+\.(log|log\.kept|ldb|sst))$/
@@ -32,12 +33,20 @@ export interface CheckedEntry {
   damage: AgentMemoryError | undefined
 }
 
+/** Where a store is that can be looked at. */
+export interface StoreLocation {
+  kind: 'level' | 'sqlite'
+  /** A folder, or a file. */
+  path: string
+}
+
 export class StoreView {
   readonly #store: DataStore
   readonly #folder: string
-  readonly #copy: string
+  /** `undefined`: the store itself is open. */
+  readonly #copy: string | undefined
 
-  constructor(store: DataStore, folder: string, copy: string) {
+  constructor(store: DataStore, folder: string, copy: string | undefined) {
     this.#store = store
     this.#folder = folder
     this.#copy = copy
@@ -68,20 +77,24 @@ export class StoreView {
 
   async close(): Promise<void> {
     await this.#store.close()
-    await rm(this.#copy, { recursive: true, force: true })
+    if (this.#copy !== undefined) await rm(this.#copy, { recursive: true, force: true })
   }
 
   async #named<T>(call: Promise<T>): Promise<T> {
     try {
       return await call
     } catch (error) {
-      throw inPlace(error, this.#copy, this.#folder)
+      throw this.#copy === undefined ? error : inPlace(error, this.#copy, this.#folder)
     }
   }
 }
 
-/** Opens the LevelDB store in `folder` for reading. STORE_LOST, STORE_CORRUPT, STORE_DOWN as `openLevelStore`. */
-export async function openStoreView(folder: string): Promise<StoreView> {
+/** Opens a store for reading. STORE_LOST, STORE_CORRUPT, STORE_DOWN as its own opening. */
+export async function openStoreView({ kind, path }: StoreLocation): Promise<StoreView> {
+  return kind === 'level' ? openLevelView(path) : new StoreView(await openToRead(path), path, undefined)
+}
+
+async function openLevelView(folder: string): Promise<StoreView> {
   const copy = await mkdtemp(join(tmpdir(), 'holdfast-view-'))
   try {
     await linkInto(folder, copy)

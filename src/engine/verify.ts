@@ -11,8 +11,9 @@ import { LogFolder } from '../log/folder.js'
 import { type LogFindings, type LsnRange, verifyLog } from '../log/verify.js'
 import type { Mark, StoreIdentity } from '../stores/data-store.js'
 import { findLevelLogDamage } from '../stores/level/level-log.js'
+import { findSqliteDamage } from '../stores/sqlite/sqlite.js'
 import { type FolderIdentity, folderError, readIdentity, takeOwnership } from './memory-folder.js'
-import { openStoreView, type StoreView } from './store-view.js'
+import { openStoreView, type StoreLocation, type StoreView } from './store-view.js'
 
 /** Something that is wrong, and where: a place in the log, or a key of the store. */
 export interface Problem {
@@ -67,15 +68,20 @@ export async function whileOwned<T>(fs: FileSystem, folder: string, work: () => 
   }
 }
 
-/** Checks everything. The caller owns the memory. FORMAT_TOO_NEW for what a newer version wrote. */
-export async function verifyMemory(fs: FileSystem, folder: string, onProgress?: OnProgress): Promise<MemoryFindings> {
+/** Checks everything. The caller owns the memory. `database` is that of a store in SQLite. FORMAT_TOO_NEW for what a newer version wrote. */
+export async function verifyMemory(
+  fs: FileSystem,
+  folder: string,
+  onProgress?: OnProgress,
+  database?: string,
+): Promise<MemoryFindings> {
   const identity = await identityOf(fs, folder)
   const log = await verifyLog(new LogFolder(fs, join(folder, 'log')), {
     onProgress: (done, total) => onProgress?.('log', done, total),
   })
   refuseNewer(log.problems)
   const problems: Problem[] = problemsOfLog(log)
-  const store = await checkStore(folder, identity, problems, onProgress)
+  const store = await checkStore(folder, identity, database, problems, onProgress)
   // Until it is complete nothing was ever acknowledged, so there is nothing that could be missing.
   if (identity.complete) problems.push(...mismatches(log, store))
   return { folder: identity, log, store, problems }
@@ -136,22 +142,24 @@ export function mismatches(log: LogFindings, store: StoreFindings): Problem[] {
 async function checkStore(
   folder: string,
   { store: kind, complete }: FolderIdentity,
+  database: string | undefined,
   problems: Problem[],
   onProgress: OnProgress | undefined,
 ): Promise<StoreFindings> {
   const findings: StoreFindings = {
     kind,
-    unchecked: uncheckedReason(kind, complete),
+    unchecked: uncheckedReason(kind, complete, database),
     mark: undefined,
     identity: undefined,
     entries: 0,
     bytes: 0,
   }
-  if (findings.unchecked !== undefined) return findings
+  const location = storeLocation(folder, kind, database)
+  if (findings.unchecked !== undefined || location === undefined) return findings
   let view: StoreView
-  problems.push(...(await levelLogProblems(join(folder, 'store'))))
+  problems.push(...(await storeProblems(location)))
   try {
-    view = await openStoreView(join(folder, 'store'))
+    view = await openStoreView(location)
   } catch (error) {
     problems.push(problemOf(error))
     return { ...findings, unchecked: 'it cannot be opened' }
@@ -165,10 +173,21 @@ async function checkStore(
 }
 
 /** Why a store of this kind has nothing that could be checked here. */
-export function uncheckedReason(kind: string, complete: boolean): string | undefined {
+export function uncheckedReason(kind: string, complete: boolean, database: string | undefined): string | undefined {
   if (!complete) return 'the creation of the memory was interrupted, before anything could be stored'
   if (kind === 'in-memory') return 'it is in memory only: the log holds everything'
-  return kind === 'level' ? undefined : `it is of the kind "${kind}", which this command cannot open`
+  if (kind === 'sqlite' && database === undefined) {
+    return 'it is in a SQLite database: give the location that says where, as in sqlite:./memory.db'
+  }
+  return kind === 'level' || kind === 'sqlite'
+    ? undefined
+    : `it is of the kind "${kind}", which this command cannot open`
+}
+
+/** Where the store is; `undefined` if it cannot be looked at. */
+export function storeLocation(folder: string, kind: string, database: string | undefined): StoreLocation | undefined {
+  if (kind === 'level') return { kind, path: join(folder, 'store') }
+  return kind === 'sqlite' && database !== undefined ? { kind, path: database } : undefined
 }
 
 async function scan(
@@ -209,13 +228,24 @@ async function scan(
   }
 }
 
-/** Damage that LevelDB would pass over: entries are missing then, or older than they were. */
-export async function levelLogProblems(folder: string): Promise<Problem[]> {
-  const damage = await findLevelLogDamage(folder)
-  return damage.map(({ file, offset }) => {
-    const what = 'entries that stood there are missing, or older than they were'
-    return { code: 'STORE_CORRUPT', message: `LevelDB's log store/${file} is damaged at byte ${offset}: ${what}` }
-  })
+/** Damage that a walk over the entries would pass over: some are missing then, or older than they were. */
+export async function storeProblems({ kind, path }: StoreLocation): Promise<Problem[]> {
+  if (kind === 'level') {
+    const damage = await findLevelLogDamage(path)
+    return damage.map(({ file, offset }) => {
+      const what = 'entries that stood there are missing, or older than they were'
+      return { code: 'STORE_CORRUPT', message: `LevelDB's log store/${file} is damaged at byte ${offset}: ${what}` }
+    })
+  }
+  try {
+    return (await findSqliteDamage(path)).map(text => ({
+      code: 'STORE_CORRUPT',
+      message: `SQLite finds damage, by which entries may be missing: ${text.replaceAll('\n', ', ')}`,
+    }))
+  } catch {
+    // It cannot be opened, or not be read: the view that follows says so.
+    return []
+  }
 }
 
 /** Where a scan has stopped. */

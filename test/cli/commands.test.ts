@@ -129,7 +129,7 @@ test('wrong usage ends with 2 and one line of what is wrong', async t => {
   const wrong: [string[], RegExp][] = [
     [[], /^INVALID_ARGUMENT: no command was given\. See/],
     [['frobnicate', folder], /^INVALID_ARGUMENT: unknown command 'frobnicate'/],
-    [['verify'], /^INVALID_ARGUMENT: missing required argument 'folder'/],
+    [['verify'], /^INVALID_ARGUMENT: missing required argument 'location'/],
     [['verify', folder, '--fast'], /^UNKNOWN_OPTION: unknown option '--fast'/],
     [['verify', folder, 'more'], /^INVALID_ARGUMENT: too many arguments/],
     [['repair', folder, '--yes'], /^INVALID_ARGUMENT: --yes was given without --to/],
@@ -154,7 +154,7 @@ test('help names the commands and the exit codes', async () => {
   assert.equal(code, 0)
   for (const word of ['status', 'verify', 'repair', 'doctor', 'bench', 'Exit codes'])
     assert.ok(stdout.includes(word), word)
-  assert.match((await command('repair', '--help')).stdout, /--to <newfolder>[\s\S]*Exit codes/)
+  assert.match((await command('repair', '--help')).stdout, /--to <location>[\s\S]*Exit codes/)
 })
 
 function writeAt(path: string, offset: number, bytes: Buffer): void {

@@ -214,7 +214,7 @@ test('a look at a store whose open has crashed shows what the next open will hav
   await copyFile(log, `${log}.kept`)
   await writeFile(log, bytes.subarray(0, 32 * 1024))
 
-  const view = await openStoreView(folder)
+  const view = await openStoreView({ kind: 'level', path: folder })
   const entries = []
   for await (const page of view.pages()) entries.push(...page)
 

@@ -2,61 +2,82 @@
  * `holdfast repair FOLDER --to NEWFOLDER --yes`: saves what is intact into a new memory. The original is only read.
  * What would be lost is said first; without `--yes` that is all.
  */
+import { existsSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
-import { resolve, sep } from 'node:path'
+import { sep } from 'node:path'
 import { systemCode, WrongCallError } from '../../core/errors.js'
 import { salvage } from '../../engine/salvage.js'
 import { MemoryCopy } from '../../engine/salvage-copy.js'
 import { rangeText, type SalvageReport } from '../../engine/salvage-report.js'
 import { identityOf, whileOwned } from '../../engine/verify.js'
-import { AgentMemory } from '../../index.js'
+import { AgentMemory, type StoreOpener } from '../../index.js'
 import { systemClock } from '../../io/clock.js'
 import { nodeFileSystem } from '../../io/node-file-system.js'
+import { type Location, parseLocation, type StorePlace } from '../../location.js'
+import { openerOf } from '../../store-opener.js'
 import { countText, ExitCode, Progress, printResult, type RepairOptions, rows } from '../output.js'
 import { problemText } from './verify.js'
 
-export async function repair(path: string, options: RepairOptions): Promise<ExitCode> {
-  const folder = resolve(path)
-  const to = options.to === undefined ? undefined : resolve(options.to)
-  if (options.yes === true && to === undefined)
+export async function repair(location: string, options: RepairOptions): Promise<ExitCode> {
+  const { folder, store } = parseLocation(location, options.folder)
+  const target = options.to === undefined ? undefined : parseLocation(options.to)
+  if (options.yes === true && target === undefined)
     throw wrongCall('--yes was given without --to', 'Say where the copy goes')
   await identityOf(nodeFileSystem, folder)
-  if (to !== undefined) await checkTarget(folder, to)
+  if (target !== undefined) await checkTarget(folder, target)
   return whileOwned(nodeFileSystem, folder, async () => {
-    const report = await walk(folder)
-    const isCopied = options.yes === true && to !== undefined
+    const report = await walk(folder, store)
+    const isCopied = options.yes === true && target !== undefined
     if (options.json !== true) process.stdout.write(`${reportText(folder, report)}\n`)
-    if (isCopied) await copy(folder, to, report)
+    if (isCopied) {
+      const opener = openerOf(target.store, inMemoryOption(report, target), target.folder, nodeFileSystem)
+      await copy(folder, store, target, opener, report)
+    }
+    const to = target?.store?.path ?? target?.folder
     const ok = isCopied || report.losses.length === 0
     printResult(options, { ok, folder, to, copied: isCopied, ...report }, () => `\n${closingText(to, isCopied)}`)
     return ok ? ExitCode.fine : ExitCode.problems
   })
 }
 
-async function walk(folder: string, sink?: MemoryCopy): Promise<SalvageReport> {
+async function walk(folder: string, store: StorePlace | undefined, sink?: MemoryCopy): Promise<SalvageReport> {
   const progress = new Progress()
   try {
-    return await salvage(nodeFileSystem, folder, sink, progress.show)
+    return await salvage(nodeFileSystem, folder, sink, progress.show, store?.path)
   } finally {
     progress.clear()
   }
 }
 
-async function copy(folder: string, to: string, plan: SalvageReport): Promise<void> {
-  const target = await MemoryCopy.create(nodeFileSystem, systemClock, to, plan)
+async function copy(
+  folder: string,
+  store: StorePlace | undefined,
+  target: Location,
+  opener: StoreOpener,
+  plan: SalvageReport,
+): Promise<void> {
+  const made = await MemoryCopy.create(nodeFileSystem, systemClock, target.folder, plan, opener)
   try {
-    await walk(folder, target)
-    await target.complete()
+    await walk(folder, store, made)
+    await made.complete()
   } catch (error) {
-    await target.abandon()
+    await made.abandon()
     throw error
   }
   // Opening it proves that it can be, and moves what its log holds into its store.
-  const memory = await AgentMemory.open(to, { store: plan.kind === 'in-memory' ? 'in-memory' : 'level' })
+  const memory = await AgentMemory.open(target.folder, { store: opener })
   await memory.close()
 }
 
-async function checkTarget(folder: string, to: string): Promise<void> {
+/** A copy in a folder keeps what only a log had in a log. */
+function inMemoryOption({ kind }: SalvageReport, { store }: Location): 'in-memory' | undefined {
+  return kind === 'in-memory' && store === undefined ? kind : undefined
+}
+
+async function checkTarget(folder: string, { folder: to, store }: Location): Promise<void> {
+  if (store !== undefined && existsSync(store.path)) {
+    throw wrongCall(`The copy cannot go to ${store.path}, which is there`, 'Name a place where nothing is yet')
+  }
   if (to === folder || to.startsWith(folder + sep) || folder.startsWith(to + sep)) {
     throw wrongCall(`The copy cannot go to ${to}, which is or touches the original`, 'Give another folder')
   }

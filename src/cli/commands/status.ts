@@ -1,12 +1,12 @@
 /** `holdfast status FOLDER`: how a memory stands. Changes nothing and waits for nobody. */
-import { resolve } from 'node:path'
 import { type FolderStatus, folderStatus, type LogStatus, type StoreStatus } from '../../engine/folder-status.js'
 import { nodeFileSystem } from '../../io/node-file-system.js'
-import { bytesText, countText, ExitCode, type OutputOptions, printResult, rows } from '../output.js'
+import { parseLocation } from '../../location.js'
+import { bytesText, countText, ExitCode, type LocatedOptions, printResult, rows } from '../output.js'
 
-export async function status(path: string, options: OutputOptions): Promise<ExitCode> {
-  const folder = resolve(path)
-  const found = await folderStatus(nodeFileSystem, folder)
+export async function status(location: string, options: LocatedOptions): Promise<ExitCode> {
+  const { folder, store } = parseLocation(location, options.folder)
+  const found = await folderStatus(nodeFileSystem, folder, store?.path)
   printResult(options, { ok: true, folder, ...found }, () => textOf(folder, found))
   return ExitCode.fine
 }

@@ -1,18 +1,20 @@
 /** `holdfast verify FOLDER`: checks everything and tells every problem. Changes nothing. */
-import { resolve } from 'node:path'
 import { rangeText } from '../../engine/salvage-report.js'
 import { identityOf, type MemoryFindings, type Problem, verifyMemory, whileOwned } from '../../engine/verify.js'
 import { nodeFileSystem } from '../../io/node-file-system.js'
-import { bytesText, countText, ExitCode, type OutputOptions, Progress, printResult, rows } from '../output.js'
+import { parseLocation } from '../../location.js'
+import { bytesText, countText, ExitCode, type LocatedOptions, Progress, printResult, rows } from '../output.js'
 
-export async function verify(path: string, options: OutputOptions): Promise<ExitCode> {
-  const folder = resolve(path)
+export async function verify(location: string, options: LocatedOptions): Promise<ExitCode> {
+  const { folder, store: place } = parseLocation(location, options.folder)
   // Before the lock, whose file would be made: a folder that is no memory stays as it is.
   await identityOf(nodeFileSystem, folder)
   const progress = new Progress()
   let found: MemoryFindings
   try {
-    found = await whileOwned(nodeFileSystem, folder, () => verifyMemory(nodeFileSystem, folder, progress.show))
+    found = await whileOwned(nodeFileSystem, folder, () => {
+      return verifyMemory(nodeFileSystem, folder, progress.show, place?.path)
+    })
   } finally {
     progress.clear()
   }

@@ -112,6 +112,16 @@ export async function openLevelStore(folder: string, options: LevelStoreOptions 
   }
 }
 
+/** What `openInThread` is given: plain data. */
+export interface LevelThreadOptions {
+  folder: string
+}
+
+/** Opens, in a worker thread, the store that another thread of the process has open. */
+export function openInThread({ folder }: LevelThreadOptions): Promise<DataStore> {
+  return openLevelStore(folder, { createIfMissing: false, isSecondHandle: true })
+}
+
 /** LevelDB would drop a damaged record of its own log without a word, and keep the mark that says it is there. */
 function refuseDamaged(path: string, logs: readonly LevelLog[]): void {
   const damaged = logs.find(({ damagedAt }) => damagedAt !== undefined)
