@@ -64,7 +64,7 @@ test('what a files location cannot mean is refused, and makes nothing', async ()
     ['files:a\0b', {}, 'INVALID_ARGUMENT'],
     ['file:./x', {}, 'INVALID_ARGUMENT'],
     ['files:./x', { store: 'level' }, 'INVALID_OPTION'],
-    ['files:./x', { folder: '' }, 'INVALID_ARGUMENT'],
+    ['files:./x', { folder: '' }, 'INVALID_OPTION'],
     ['./x', { folder: './y' }, 'INVALID_OPTION'],
     ['files:./x', { store: { kind: 'files', adoptEdits: 'yes' } }, 'INVALID_OPTION'],
     ['files:./x', { store: { kind: 'files', adopt: true } }, 'UNKNOWN_OPTION'],
