@@ -61,7 +61,7 @@ export const OPTIONS: AgentMemoryOptions = {
   frameBytesMax: 64 * 1024,
   pendingEntriesMax: 200,
 }
-/** Two of them do not fit into one segment, though they be compressed. */
+/** Most of a segment, though it be compressed. */
 const LARGE = noise(45_000)
 /** Longer than any wait of the engine before it tries again. */
 const MENDED_WITHIN_MS = 20_000
@@ -223,7 +223,8 @@ export class Life {
   async #write(step: number): Promise<void> {
     const [back, ahead, through, other] = [0, 1, 2, 3].map(each => this.#places[(step + each) % this.#places.length]!)
     const key = `k${randomBelow(this.#random, 3)}`
-    const large = step < 2 ? LARGE : ''
+    // The blob of this step and it fill more than a segment.
+    const large = step === 0 ? LARGE : ''
     const value = () => `${++this.#serial}:`
     const slow = this.#set(through!, key, value(), 'write-through')
     const answers = [

@@ -41,7 +41,7 @@ const CHILD = fileURLToPath(new URL('./kill-child.js', import.meta.url))
 /** A life that says nothing for so long hangs. */
 const SILENCE_MS = 30_000
 const LIFE_MS_MIN = 20
-const LIFE_MS_RANGE = 230
+const LIFE_MS_RANGE = 180
 const KILLED_OPENING_SHARE = 0.1
 
 export async function proveKill(options: KillOptions): Promise<KillResult> {

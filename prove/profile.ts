@@ -34,7 +34,7 @@ const PROFILES: Record<ProfileName, Step[]> = {
     { part: 'flip', args: ['--of', 'folder'] },
     { part: 'flip', args: ['--of', 'logs'] },
     { part: 'mutants', args: ['--jobs', '1'] },
-    { part: 'peers', args: ['--lives', '60', '--runs', '150', '--seed', '1'] },
+    { part: 'peers', args: ['--lives', '40', '--runs', '100', '--seed', '1'] },
     { part: 'fuzz', args: ['--runs', '20000', '--seed', '1'] },
   ],
 }
