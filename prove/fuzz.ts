@@ -1,7 +1,5 @@
 /** `prove fuzz`: the log's readers and the codec are given what no writer of ours has written. */
 import type { Command } from 'commander'
-import { fuzzCodec } from './fuzz-codec.js'
-import { fuzzLogs } from './fuzz-log.js'
 import { numberOption } from './options.js'
 import { type PartResult, tellPart } from './part.js'
 
@@ -16,6 +14,8 @@ const MEMORY_MIB_MAX = 512
 
 export async function proveFuzz({ runs, seed }: FuzzOptions): Promise<PartResult> {
   const started = performance.now()
+  // Making its values takes fast-check more than a second: parts that need none of them do not wait for that.
+  const [{ fuzzCodec }, { fuzzLogs }] = await Promise.all([import('./fuzz-codec.js'), import('./fuzz-log.js')])
   const before = memoryMib()
   const failures: PartResult['failures'] = []
   const replay = `npm run prove -- fuzz --seed ${seed} --runs ${runs}`

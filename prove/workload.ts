@@ -16,6 +16,8 @@ export interface WorkloadHooks extends CallHooks {
   pass(): Promise<void>
   /** After a clean close; LSNs go on above `lastLsn`. */
   onReopened?(lastLsn: number): void
+  /** Whether it uses shapes. @defaultValue true */
+  hasShapes?: boolean
 }
 
 export class Workload {
@@ -91,7 +93,7 @@ export class Workload {
     else if (choice < 0.43) await this.#compareAndSet()
     else if (choice < 0.5) await this.#batch()
     else if (choice < 0.53) await this.#writeMany()
-    else if (choice < 0.74) await this.#shapes.step(this.#context())
+    else if (choice < 0.74) await this.#shape()
     else if (choice < 0.78) void this.#calls.ask('flush', () => this.#memory.flush())
     else if (choice < 0.81) void this.#calls.ask('checkpoint', () => this.#memory.checkpoint())
     else if (choice < 0.83) await this.#read()
@@ -102,6 +104,15 @@ export class Workload {
     else if (choice < 0.91) await this.#overtake()
     else await this.#pass()
     if (random() < 0.3) await new Promise(resolve => setImmediate(resolve))
+  }
+
+  async #shape(): Promise<void> {
+    if (this.#hasShapes) await this.#shapes.step(this.#context())
+    else this.#set()
+  }
+
+  get #hasShapes(): boolean {
+    return this.#hooks.hasShapes ?? true
   }
 
   #set(durability = this.#durability(), { place, key } = this.#somewhere()): void {
@@ -157,7 +168,7 @@ export class Workload {
       return { ...this.#somewhere(), value }
     })
     const durability = this.#durability()
-    const append = this.#random() < 0.3 ? this.#shapes.appendInBatch(this.#context()) : undefined
+    const append = this.#hasShapes && this.#random() < 0.3 ? this.#shapes.appendInBatch(this.#context()) : undefined
     const writes = parts.map(({ place, key, value }) => modelWrite(place, key, value))
     if (append !== undefined) writes.push(...append.writes)
     await this.#calls.issueAlone(writes, durability, () =>
