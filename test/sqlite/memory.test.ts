@@ -94,7 +94,10 @@ test('what is in the database can be read by hand while the memory is open', asy
   )
 })
 
-test('a database that another program holds locked is down, the memory goes on, and has it all afterwards', async () => {
+test('a database that another program holds locked is down, the memory goes on, and has it all afterwards', async t => {
+  // The memory's own timers let a process end that has nothing else to do.
+  const alive = setInterval(() => {}, 1000)
+  t.after(() => clearInterval(alive))
   const path = await freshPath()
   const location = `sqlite:${path}`
   const memory = await AgentMemory.open(location, { ...SMALL, storeDeadlineMs: 1500 })
