@@ -29,7 +29,8 @@ test('recorded runs are kept as conversations through three kills, whole and as 
       report => (report.acknowledged ?? 0) >= kill,
     )
     const lost = acknowledged - reports[0]!.found!
-    assert.ok(lost >= 0 && lost <= MAX_LOSS_WRITES / WRITES_PER_MESSAGE, `${lost} acknowledged messages are lost`)
+    // One may have been kept whose answer the kill has cut off.
+    assert.ok(lost >= -1 && lost <= MAX_LOSS_WRITES / WRITES_PER_MESSAGE, `${lost} acknowledged messages are lost`)
     assert.equal(wasKilled, kill !== Number.POSITIVE_INFINITY)
     assert.ok(reports.some(({ reached }) => reached === 'tier'))
     acknowledged = reports.at(-1)!.acknowledged!
