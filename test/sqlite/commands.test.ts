@@ -21,10 +21,10 @@ async function contentOf(folder: string): Promise<Record<string, string>> {
   for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
     const path = join(entry.parentPath, entry.name)
     // What SQLite's log is looked up by is made anew by whoever opens it.
-    if (entry.isFile() && !path.endsWith('-shm'))
-      found[path] = createHash('sha256')
-        .update(await readFile(path))
-        .digest('hex')
+    if (!entry.isFile() || path.endsWith('-shm')) continue
+    const bytes = await readFile(path)
+    // SQLite may leave an empty write-ahead log where it has only read.
+    if (!(path.endsWith('-wal') && bytes.length === 0)) found[path] = createHash('sha256').update(bytes).digest('hex')
   }
   return found
 }
