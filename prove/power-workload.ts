@@ -42,8 +42,6 @@ export interface WorkloadResult {
 /** Different disks that are looked at in one workload, and at one call of it. */
 const STATES_PER_WORKLOAD = 400
 const STATES_PER_MOMENT = 7
-/** Of so many workloads one uses shapes. */
-const SHAPES_EVERY = 4
 
 export async function judgeWorkload(choice: WorkloadChoice): Promise<WorkloadResult> {
   const { seed, states, call, isPlain, isThorough } = choice
@@ -61,11 +59,6 @@ export async function judgeWorkload(choice: WorkloadChoice): Promise<WorkloadRes
   const { compound, checks } = checker.counts
   const seen = checker.counts.states + compound
   return { states: seen, compound, checks, moments, writes: history.calls.length, story, failures: checker.failures }
-}
-
-/** Shapes make a state to look at six times as dear, so only some workloads use them. */
-export function hasShapes(seed: number): boolean {
-  return seed % SHAPES_EVERY === 0
 }
 
 /** How many steps the workload of a seed has. */
@@ -93,7 +86,6 @@ async function runWorkload({ seed, steps }: WorkloadChoice) {
       clock.advance(randomBelow(lab, 40))
       await turns(isSlow ? 6 : 2)
     },
-    hasShapes: hasShapes(seed),
     // On a slow disk a sync may last longer than the bound: what is acknowledged under it has no age that is bounded.
     nowMs: () => (isSlow ? 0 : clock.timerMs),
   })

@@ -66,9 +66,9 @@ export class ShapeSteps {
 
   async step(context: StepContext): Promise<void> {
     const choice = context.random()
-    if (choice < 0.45) this.append(context)
-    else if (choice < 0.57) this.#trim(context)
-    else if (choice < 0.7) await this.#prefer(context)
+    if (choice < 0.4) this.append(context)
+    else if (choice < 0.52) this.#trim(context)
+    else if (choice < 0.62) await this.#prefer(context)
     else if (choice < 0.82) this.#changeBlob(context)
     else if (choice < 0.93) await this.#load(context)
     else await this.#loadLate(context)
@@ -185,7 +185,7 @@ export class ShapeSteps {
   /** Not waited for: other writes are accepted while its chunks are written. */
   #changeBlob({ random, memory, durability, nextSerial }: StepContext): void {
     const { blobs, lead } = blobsOf(memory)
-    const key = pick(KEYS.slice(0, 3), random)
+    const key = pick(KEYS.slice(0, 2), random)
     if (this.#busy.has(key)) return
     const options = durability && { durability }
     const isDelete = random() < 0.25

@@ -158,7 +158,7 @@ export function messageOf(content: string): ChatMessage {
 }
 
 /** Few keys, so that they are met again by writes of other durabilities. */
-export const KEYS: readonly string[] = Array.from({ length: 8 }, (_, number) => `k${number}`)
+export const KEYS: readonly string[] = Array.from({ length: 5 }, (_, number) => `k${number}`)
 
 export function randomKey(random: Random): string {
   return pick(KEYS, random)

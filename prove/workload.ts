@@ -16,8 +16,6 @@ export interface WorkloadHooks extends CallHooks {
   pass(): Promise<void>
   /** After a clean close; LSNs go on above `lastLsn`. */
   onReopened?(lastLsn: number): void
-  /** Whether it uses shapes. @defaultValue true */
-  hasShapes?: boolean
 }
 
 export class Workload {
@@ -86,14 +84,14 @@ export class Workload {
   async #step(): Promise<void> {
     const random = this.#random
     const choice = random()
-    if (choice < 0.26) this.#set()
-    else if (choice < 0.28) this.#burst()
-    else if (choice < 0.33) this.#delete()
-    else if (choice < 0.38) await this.#update()
-    else if (choice < 0.43) await this.#compareAndSet()
-    else if (choice < 0.5) await this.#batch()
-    else if (choice < 0.53) await this.#writeMany()
-    else if (choice < 0.74) await this.#shape()
+    if (choice < 0.33) this.#set()
+    else if (choice < 0.35) this.#burst()
+    else if (choice < 0.41) this.#delete()
+    else if (choice < 0.46) await this.#update()
+    else if (choice < 0.51) await this.#compareAndSet()
+    else if (choice < 0.58) await this.#batch()
+    else if (choice < 0.6) await this.#writeMany()
+    else if (choice < 0.74) await this.#shapes.step(this.#context())
     else if (choice < 0.78) void this.#calls.ask('flush', () => this.#memory.flush())
     else if (choice < 0.81) void this.#calls.ask('checkpoint', () => this.#memory.checkpoint())
     else if (choice < 0.83) await this.#read()
@@ -104,15 +102,6 @@ export class Workload {
     else if (choice < 0.91) await this.#overtake()
     else await this.#pass()
     if (random() < 0.3) await new Promise(resolve => setImmediate(resolve))
-  }
-
-  async #shape(): Promise<void> {
-    if (this.#hasShapes) await this.#shapes.step(this.#context())
-    else this.#set()
-  }
-
-  get #hasShapes(): boolean {
-    return this.#hooks.hasShapes ?? true
   }
 
   #set(durability = this.#durability(), { place, key } = this.#somewhere()): void {
@@ -168,7 +157,7 @@ export class Workload {
       return { ...this.#somewhere(), value }
     })
     const durability = this.#durability()
-    const append = this.#hasShapes && this.#random() < 0.3 ? this.#shapes.appendInBatch(this.#context()) : undefined
+    const append = this.#random() < 0.3 ? this.#shapes.appendInBatch(this.#context()) : undefined
     const writes = parts.map(({ place, key, value }) => modelWrite(place, key, value))
     if (append !== undefined) writes.push(...append.writes)
     await this.#calls.issueAlone(writes, durability, () =>

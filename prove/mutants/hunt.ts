@@ -49,7 +49,9 @@ export async function hunt(folder: string, hunter: Hunter, args: readonly string
   const { found, after } = isPart(hunter) ? readResult(output, errors) : readTap(output, errors)
   const broken = NOT_A_MUTANT.exec(found + errors)
   if (broken !== null) throw new Error(`The mutant does not run: ${found}\n${errors.slice(0, 1000)}`)
-  return { hunter, isCaught: code !== 0, found: code === 0 ? '' : found, after, ms }
+  // A part ends by itself when it has found something; one that was stopped has only been slow.
+  const isCaught = code !== 0 && !(code === null && isPart(hunter))
+  return { hunter, isCaught, found: isCaught ? found : '', after, ms }
 }
 
 function fileOf(hunter: Hunter): string {
