@@ -102,7 +102,7 @@ function filesOpener(folder: string, fileSystem: FileSystem, choice: Partial<Fil
 }
 
 function isFilesChoice(store: unknown): store is FilesStoreChoice {
-  return typeof store === 'object' && store !== null && 'kind' in store && store.kind === 'files'
+  return typeof store === 'object' && store !== null && 'kind' in store && store.kind === 'files' && !('open' in store)
 }
 
 function isOpener(store: unknown): store is StoreOpener {
