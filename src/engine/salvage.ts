@@ -51,7 +51,11 @@ interface Rescue {
   value: Buffer | undefined
 }
 
-/** Walks over the memory. The caller owns it. `database` is that of a store in SQLite. Throws where nothing can be decided: WRONG_STORE, FORMAT_TOO_NEW. */
+/**
+ * Walks over the memory. The caller owns it. `database` is that of a store in SQLite.
+ *
+ * @throws AgentMemoryError where nothing can be decided: WRONG_STORE, FORMAT_TOO_NEW
+ */
 export async function salvage(
   fs: FileSystem,
   folder: string,

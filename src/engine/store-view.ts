@@ -1,9 +1,10 @@
 /**
  * A data store of a memory that nobody has open, for reading only.
  *
- * SQLite can be opened for that. LevelDB cannot be opened without writing: it replays its log into new tables, starts another manifest and removes what
- * it does not need. So it is given a folder of its own, with copies of the small files that it replaces and links to the
- * tables, which it never changes. What it makes or removes there leaves the memory as it was.
+ * SQLite can be opened for that. LevelDB cannot be opened without writing: it replays its log into new tables, starts
+ * another manifest and removes what it does not need. So it is given a folder of its own, with copies of the small files
+ * that it replaces and links to the tables, which it never changes. What it makes or removes there leaves the memory as it
+ * was.
  */
 import { copyFile, mkdtemp, readdir, rm, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

@@ -68,7 +68,11 @@ export async function whileOwned<T>(fs: FileSystem, folder: string, work: () => 
   }
 }
 
-/** Checks everything. The caller owns the memory. `database` is that of a store in SQLite. FORMAT_TOO_NEW for what a newer version wrote. */
+/**
+ * Checks everything. The caller owns the memory. `database` is that of a store in SQLite.
+ *
+ * @throws AgentMemoryError FORMAT_TOO_NEW for what a newer version wrote
+ */
 export async function verifyMemory(
   fs: FileSystem,
   folder: string,
