@@ -10,7 +10,12 @@ import { Worker } from 'node:worker_threads'
 import { decodeStoredValue, encodeStoredValue } from '../../src/codec/stored-value.js'
 import { AgentMemoryError } from '../../src/core/errors.js'
 import { sqliteStore } from '../../src/stores/sqlite/index.js'
-import { openSqliteStore, type SqliteThreadOptions, storeInDatabase } from '../../src/stores/sqlite/sqlite.js'
+import {
+  openSqliteStore,
+  openToRead,
+  type SqliteThreadOptions,
+  storeInDatabase,
+} from '../../src/stores/sqlite/sqlite.js'
 import { type Random, randomBelow, seededRandom } from '../../src/testing/random.js'
 import { DRIVER, DRIVERS } from './drivers.js'
 import { generation, KEYS, markAt } from './writer.js'
@@ -240,6 +245,81 @@ test('a kill in the middle of applies leaves mark and data at one acknowledged o
     assert.deepEqual(mark, markAt(lastLsn))
     assert.deepEqual(page, generation(lastLsn))
   }
+})
+
+test('while somebody reads an older state, what a killed process has left is not taken for durable', async () => {
+  const path = newPath()
+  await storeAt(path)
+  const reader = DRIVER.open(path)
+  reader.exec('BEGIN')
+  reader.prepare('SELECT count(*) FROM holdfast_entries').get()
+  const child = spawn(process.execPath, [WRITER, 'forever', path], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const acknowledged = await killAfter(child, 3)
+
+  await assert.rejects(openSqliteStore(path, { createIfMissing: false }), {
+    code: 'STORE_DOWN',
+    message: /older state/,
+  })
+
+  reader.exec('ROLLBACK')
+  reader.close()
+  const store = await openSqliteStore(path, { createIfMissing: false })
+  assert.ok((await store.mark()).appliedLsn >= acknowledged)
+  await store.close()
+})
+
+test('a reader that begins with a database that is closed holds up no open', async () => {
+  const path = newPath()
+  await storeAt(path)
+  const reader = DRIVER.open(path)
+  reader.exec('BEGIN')
+  reader.prepare('SELECT count(*) FROM holdfast_entries').get()
+
+  const store = await openSqliteStore(path, { createIfMissing: false })
+  await store.apply(generation(2), markAt(2))
+  assert.deepEqual(await store.mark(), markAt(2))
+  await store.close()
+  reader.close()
+})
+
+test('what is opened to be read takes nothing away from who opens the database meanwhile', async () => {
+  const path = newPath()
+  // By a process of its own, so that SQLite's files beside the database are gone.
+  spawnSync(process.execPath, [WRITER, 'open', path])
+  await assert.rejects(stat(`${path}-wal`), { code: 'ENOENT' })
+  const view = await openToRead(path)
+  await view.mark()
+  const store = await openSqliteStore(path, { createIfMissing: false })
+  await store.apply(generation(1), markAt(1))
+  await view.close()
+
+  // What a kill would leave now.
+  const left = newPath()
+  for (const suffix of ['', '-wal']) await copyFile(path + suffix, left + suffix)
+  await store.close()
+  const survivor = await openSqliteStore(left, { createIfMissing: false })
+  assert.deepEqual(await survivor.mark(), markAt(1))
+  await survivor.close()
+})
+
+test('on a connection that is shared, nothing comes between the statements of a transaction', async () => {
+  const database = DRIVER.open(newPath())
+  const store = storeInDatabase(database, true)
+  const applied = store.apply(generation(1), markAt(1))
+  let isOver = false
+  void applied.then(() => {
+    isOver = true
+  })
+
+  while (!isOver) {
+    // A transaction within another one is an error.
+    database.exec('BEGIN; COMMIT')
+    await undefined
+  }
+
+  assert.deepEqual(await store.mark(), markAt(1))
+  await store.close()
+  database.close()
 })
 
 test('an open makes durable what a killed process has left, before it says how far it is', async () => {

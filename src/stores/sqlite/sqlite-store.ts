@@ -61,7 +61,7 @@ export class SqliteStore implements DataStore {
   }
 
   setIdentity(identity: StoreIdentity): Promise<void> {
-    return this.#call(() => this.#inTurn(() => this.#commit(async metadata => metadata.write('identity', identity))))
+    return this.#call(() => this.#inTurn(() => this.#commit(metadata => [metadata.write('identity', identity)])))
   }
 
   mark(): Promise<Mark> {
@@ -86,14 +86,7 @@ export class SqliteStore implements DataStore {
   }
 
   apply(changes: Change[], mark: Mark): Promise<void> {
-    return this.#call(() =>
-      this.#inTurn(() =>
-        this.#commit(async metadata => {
-          await this.#write(changes)
-          metadata.write('mark', mark)
-        }),
-      ),
-    )
+    return this.#call(() => this.#inTurn(() => this.#commit(metadata => this.#write(changes, mark, metadata))))
   }
 
   /** What can be read has been committed, and so synced, by whichever handle. */
@@ -120,8 +113,9 @@ export class SqliteStore implements DataStore {
     return row ? bufferOf(row.value) : undefined
   }
 
-  async #write(changes: Change[]): Promise<void> {
-    const { reader, writer } = this.#connections
+  /** In slices: it yields behind each. */
+  *#write(changes: Change[], mark: Mark, metadata: Metadata): Generator<void> {
+    const { writer } = this.#connections
     const upsert = writer.prepare(
       'INSERT INTO holdfast_entries VALUES (?, ?, ?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value',
     )
@@ -137,19 +131,22 @@ export class SqliteStore implements DataStore {
       sliceBytes += value === undefined ? 0 : value.length
       if (++sliceChanges < SLICE_CHANGES && sliceBytes < SLICE_BYTES) continue
       sliceBytes = sliceChanges = 0
-      // On a connection that is not ours alone, anybody's turn would be within this transaction.
-      if (reader !== writer) await nextTurn()
+      yield
     }
+    metadata.write('mark', mark)
   }
 
-  /** One transaction. Nothing is written through this handle after one that failed. */
-  async #commit(write: (metadata: Metadata) => Promise<void>): Promise<void> {
+  /** One transaction, in slices. Nothing is written through this handle after one that failed. */
+  async #commit(write: (metadata: Metadata) => Iterable<void>): Promise<void> {
     if (this.#failure !== undefined) throw stoppedError(this.#place, this.#failure)
-    const { writer } = this.#connections
+    const { reader, writer } = this.#connections
     try {
       writer.exec('BEGIN IMMEDIATE')
       try {
-        await write(new Metadata(writer))
+        for (const _slice of write(new Metadata(writer))) {
+          // On a connection that is not ours alone, whatever is awaited lets others into this transaction.
+          if (reader !== writer) await nextTurn()
+        }
         writer.exec('COMMIT')
       } catch (error) {
         rollBack(writer)

@@ -4,7 +4,7 @@
  *
  * A worker thread may open the database that another thread has open: connections are all they share.
  */
-import { open as openFile, realpath, rm, stat } from 'node:fs/promises'
+import { open as openFile, realpath, stat } from 'node:fs/promises'
 import { AgentMemoryError, systemCode } from '../../core/errors.js'
 import type { FileLock } from '../../io/file-system.js'
 import { nodeFileSystem } from '../../io/node-file-system.js'
@@ -45,7 +45,7 @@ export async function openSqliteStore(path: string, options: SqliteStoreOptions 
     try {
       return openConnections(driver, real, lock, writer => {
         prepareTables(writer, real, createIfMissing)
-        settle(writer)
+        settle(writer, real)
       })
     } catch (error) {
       await lock.release()
@@ -73,26 +73,20 @@ export async function openInThread({ path, driver }: SqliteThreadOptions): Promi
 }
 
 /**
- * Opens a store for reading only, also one that another process has open. What SQLite has to put beside the database for
- * that, and was not there, is removed at the close.
+ * Opens a store for reading only, also one that another process has open. What SQLite puts beside the database for that
+ * stays: whoever has opened the database meanwhile writes into those very files.
  *
  * @throws AgentMemoryError as `openSqliteStore` with `createIfMissing: false`
  */
 export async function openToRead(path: string): Promise<DataStore> {
   try {
     await prepareFile(path, false)
-    const missing: string[] = []
-    for (const name of [`${path}-wal`, `${path}-shm`]) if ((await sizeOf(name)) === undefined) missing.push(name)
     const database = findDriver().open(path, { readOnly: true })
-    const close = async () => {
-      database.close()
-      for (const name of missing) await rm(name, { force: true })
-    }
     try {
       prepareTables(database, path, false)
-      return new SqliteStore(path, { reader: database, writer: database, close })
+      return new SqliteStore(path, { reader: database, writer: database, close: async () => void database.close() })
     } catch (error) {
-      await close()
+      database.close()
       throw error
     }
   } catch (error) {
@@ -117,7 +111,7 @@ export function storeInDatabase(database: SqliteDatabase, createIfMissing: boole
   try {
     configure(database, place, BUSY_MS.eventLoop)
     prepareTables(database, place, createIfMissing)
-    settle(database)
+    settle(database, place)
     return new SqliteStore(place, { reader: database, writer: database, close: async () => {} })
   } catch (error) {
     throw sqliteError(`The store in ${place} cannot be opened`, error)
@@ -165,11 +159,18 @@ function openConnections(
 }
 
 /**
- * What a killed process has written may be in the system's cache only. A commit syncs all of SQLite's log, and its name;
- * and what it has goes into the database, lest a sync that failed before is taken for one that did not. It has to change
+ * What a killed process has written may be in the system's cache only. So all of it goes into the database, lest a sync
+ * that failed before is taken for one that did not; and a commit syncs all of SQLite's log, and its name. It has to change
  * something: SQLite writes no page, and syncs nothing, for a row that stays as it is.
  */
-function settle(writer: SqliteDatabase): void {
+function settle(writer: SqliteDatabase, what: string): void {
+  const { log, checkpointed } = moveLogIntoDatabase(writer)
+  if (checkpointed < log) {
+    throw new AgentMemoryError('STORE_DOWN', {
+      message: `Somebody reads an older state of ${what}, so that what its log holds cannot be made durable`,
+      next: 'End that read, or the transaction that it is in, and open the memory again',
+    })
+  }
   const metadata = new Metadata(writer)
   writer.exec('BEGIN IMMEDIATE')
   try {
@@ -182,9 +183,12 @@ function settle(writer: SqliteDatabase): void {
   moveLogIntoDatabase(writer)
 }
 
-/** Where somebody reads by hand it moves less; SQLite's log stays until later then. */
-function moveLogIntoDatabase(writer: SqliteDatabase): void {
-  writer.prepare('PRAGMA wal_checkpoint(TRUNCATE)').all()
+/**
+ * Moves what SQLite's log holds into the database, but for what is newer than the state that somebody reads by hand. Says
+ * how many pages there were, and how many of them are in the database now.
+ */
+function moveLogIntoDatabase(writer: SqliteDatabase): { log: number; checkpointed: number } {
+  return writer.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get() as { log: number; checkpointed: number }
 }
 
 async function prepareFile(path: string, createIfMissing: boolean): Promise<void> {
