@@ -18,6 +18,7 @@ import { shapeCalls } from './faults-shapes.js'
 import { type Content, History, type ModelWrite } from './history.js'
 import { type FoundReport, foundIn, type WriteReport } from './reported-history.js'
 import { BOUNDS, MAX_LOSS, modelWrite, type Place, placesOf } from './shape.js'
+import { levelInThread } from './stores.js'
 import { noise } from './values.js'
 
 /** `mend`: a fault that stays is lifted before the close, and all has to work again; `close`: it stays until then. */
@@ -30,6 +31,8 @@ export interface LifeCommand {
   serial: number
   steps: number
   ending: FaultEnding
+  /** A thread makes the checkpoints, from the first one on. */
+  isInThread: boolean
 }
 
 export type FaultReport =
@@ -123,7 +126,8 @@ export class Life {
   }
 
   async #open(): Promise<AgentMemory> {
-    return AgentMemory.open(this.#command.location, OPTIONS)
+    const { location, isInThread } = this.#command
+    return AgentMemory.open(location, { ...OPTIONS, ...(isInThread && { store: levelInThread(location) }) })
   }
 
   #attach(memory: AgentMemory, content: Content | undefined): void {

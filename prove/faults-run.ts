@@ -4,7 +4,7 @@ import { cp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { COUNT_ALL, type FaultCase, type LifeName } from './faults-cases.js'
 import type { ChildCommand } from './faults-child.js'
-import type { FaultEnding, FaultReport } from './faults-life.js'
+import type { FaultEnding, FaultReport, LifeCommand } from './faults-life.js'
 import { ReportedHistory } from './reported-history.js'
 import { readControl, type Shim, writeControl } from './shim.js'
 import { locationIn, type StoreName } from './stores.js'
@@ -68,7 +68,7 @@ export class CaseRunner {
   async run(fault: FaultCase, ending: FaultEnding, legacy: Legacy | undefined): Promise<CaseResult> {
     const run = await this.#begin(legacy)
     writeControl(this.#control, { ...COUNT_ALL, fault: fault.fault, at: fault.call, sticky: fault.mode === 'sticky' })
-    await this.#live(run, fault.life, ending, fault.fault === 'kill')
+    await this.#live(run, fault.life, ending, { isInThread: fault.call % 3 === 0, mayBeKilled: fault.fault === 'kill' })
     await this.#look(run)
     // The same process has to be able to open it as well: it has left nothing open, and nothing locked.
     if (run.result.broken.length === 0) await this.#command(run, { look: this.#locationOf(run) })
@@ -81,7 +81,7 @@ export class CaseRunner {
   async runClean(life: LifeName, legacy: Legacy | undefined): Promise<{ result: CaseResult; legacy: Legacy }> {
     const run = await this.#begin(legacy)
     writeControl(this.#control, { ...COUNT_ALL, recording: this.#options.trace !== undefined })
-    await this.#live(run, life, 'mend', false)
+    await this.#live(run, life, 'mend', { isInThread: false, mayBeKilled: false })
     return { result: run.result, legacy: { folder: run.folder, reports: run.reports } }
   }
 
@@ -103,13 +103,14 @@ export class CaseRunner {
     return locationIn(folder, this.#options.store)
   }
 
-  async #live(run: CaseRun, life: LifeName, ending: FaultEnding, mayBeKilled: boolean): Promise<void> {
-    const command = {
+  async #live(run: CaseRun, life: LifeName, ending: FaultEnding, { isInThread, mayBeKilled }: Manner): Promise<void> {
+    const command: LifeCommand = {
       location: this.#locationOf(run),
       seed: this.#options.seed,
       serial: SERIALS[life],
       steps: STEPS[life],
       ending,
+      isInThread: isInThread && this.#options.store === 'level',
     }
     await this.#command(run, command, mayBeKilled)
     const { calls, hits, hit } = readControl(this.#control)
@@ -137,6 +138,11 @@ export class CaseRunner {
     await this.#writer.end()
     this.#writer = undefined
   }
+}
+
+interface Manner {
+  isInThread: boolean
+  mayBeKilled: boolean
 }
 
 class CaseRun {

@@ -10,6 +10,7 @@ import { contentOf } from './content.js'
 import { History } from './history.js'
 import { type FoundReport, foundIn, type WriteReport } from './reported-history.js'
 import { BOUNDS, MAX_LOSS } from './shape.js'
+import { levelInThread } from './stores.js'
 import { Workload } from './workload.js'
 
 export type Report = FoundReport | WriteReport
@@ -19,12 +20,14 @@ const random = seededRandom(Number(seed))
 
 const report: (report: Report) => void = reportLine
 const history = new History(BOUNDS)
+const isInThread = !location.includes(':') && random() < 0.3
 const workload = new Workload(
   history,
   random,
   {
     open: () =>
       AgentMemory.open(location, {
+        ...(isInThread && { store: levelInThread(location) }),
         maxLoss: MAX_LOSS,
         segmentBytesMax: 256 * 1024,
         frameBytesMax: 64 * 1024,

@@ -40,8 +40,12 @@ export interface KillResult {
 const CHILD = fileURLToPath(new URL('./kill-child.js', import.meta.url))
 /** A life that says nothing for so long hangs. */
 const SILENCE_MS = 30_000
-const LIFE_MS_MIN = 20
-const LIFE_MS_RANGE = 180
+/** From when it has opened on. */
+const LIFE_MS_MIN = 10
+const LIFE_MS_RANGE = 120
+/** From the start of its process on: long enough for some to be in the midst of opening. */
+const OPENING_MS_MIN = 50
+const OPENING_MS_RANGE = 400
 const KILLED_OPENING_SHARE = 0.1
 
 export async function proveKill(options: KillOptions): Promise<KillResult> {
@@ -96,8 +100,9 @@ class KillProver {
     const ended = endOf(child)
     const isKilledOpening = this.#random() < KILLED_OPENING_SHARE
     const lifeMs = LIFE_MS_MIN + randomBelow(this.#random, LIFE_MS_RANGE)
+    const openingMs = OPENING_MS_MIN + randomBelow(this.#random, OPENING_MS_RANGE)
     let hasOpened = false
-    let timer = setTimeout(() => child.kill('SIGKILL'), isKilledOpening ? lifeMs : SILENCE_MS)
+    let timer = setTimeout(() => child.kill('SIGKILL'), isKilledOpening ? openingMs : SILENCE_MS)
     for await (const line of createInterface({ input: child.stdout! })) {
       const report = parse(line)
       if (report === undefined) continue

@@ -6,12 +6,12 @@ import assert from 'node:assert/strict'
 import { openSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { AgentMemory } from '../src/index.js'
-import { openLevelStore } from '../src/stores/level/level.js'
 import { seededRandom } from '../src/testing/random.js'
 import { contentOf } from './content.js'
 import { History } from './history.js'
 import { foundIn } from './reported-history.js'
 import { BOUNDS, MAX_LOSS } from './shape.js'
+import { levelInThread } from './stores.js'
 import { STATEMENTS, type Statement } from './trace-history.js'
 import { Workload } from './workload.js'
 
@@ -25,9 +25,6 @@ function state(statement: Statement): void {
 
 // With a small buffer, LevelDB makes tables, changes its log and removes files all the time.
 const hasSmallBuffer = random() < 0.5
-const store = join(folder, 'store')
-const inThread = { module: new URL('../src/stores/level/level.js', import.meta.url).href, options: { folder: store } }
-const open = (createIfMissing: boolean) => openLevelStore(store, { createIfMissing, writeBufferBytes: 64 * 1024 })
 const pendingEntriesMax = random() < 0.5 ? 40 : 100_000
 const logBytesMax = random() < 0.5 ? 256 * 1024 : 1 << 30
 const tierBytesMax = random() < 0.3 ? 2000 : 1 << 20
@@ -40,7 +37,7 @@ const workload = new Workload(
   {
     open: async () => {
       memory = await AgentMemory.open(folder, {
-        store: hasSmallBuffer ? { kind: 'level', inThread, open } : 'level',
+        store: hasSmallBuffer ? levelInThread(folder, 64 * 1024) : 'level',
         maxLoss: MAX_LOSS,
         segmentBytesMax: 64 * 1024,
         frameBytesMax: 64 * 1024,

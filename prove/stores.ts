@@ -1,6 +1,8 @@
 /** The stores that parts of the laboratory can run over, and where a memory over each of them is in a folder. */
 import { join } from 'node:path'
 import { Option } from 'commander'
+import type { StoreOpener } from '../src/index.js'
+import { openLevelStore } from '../src/stores/level/level.js'
 
 export const STORES = ['level', 'sqlite'] as const
 export type StoreName = (typeof STORES)[number]
@@ -20,4 +22,15 @@ export function storeFlag(store: StoreName): string {
 
 export function nameOver(part: string, store: StoreName): string {
   return store === 'level' ? part : `${part} on ${store}`
+}
+
+/** LevelDB in the folder of a memory, whose checkpoints a thread makes from the first one on. */
+export function levelInThread(folder: string, writeBufferBytes?: number): StoreOpener {
+  const store = join(folder, 'store')
+  const module = new URL('../src/stores/level/level.js', import.meta.url).href
+  return {
+    kind: 'level',
+    inThread: { module, options: { folder: store } },
+    open: create => openLevelStore(store, { createIfMissing: create, ...(writeBufferBytes && { writeBufferBytes }) }),
+  }
 }

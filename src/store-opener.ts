@@ -11,6 +11,8 @@ import { type LevelThreadOptions, openLevelStore } from './stores/level/level.js
 import { findDriver } from './stores/sqlite/driver.js'
 import { openSqliteStore, type SqliteThreadOptions } from './stores/sqlite/sqlite.js'
 
+// Some 3 microseconds of the event loop an entry, and 1,500 entries at most: a thread takes 100 ms of a core to start.
+const LEVEL_THREAD_FROM_BYTES = 512 * 1024
 // Each of them is a file that is synced, some hundreds a second.
 const FILES_RUN_KEYS_MAX = 512
 
@@ -79,6 +81,7 @@ function levelOpener(folder: string): StoreOpener {
     inThread: {
       module: new URL('./stores/level/level.js', import.meta.url).href,
       options: { folder } satisfies LevelThreadOptions,
+      fromBytes: LEVEL_THREAD_FROM_BYTES,
     },
     open: create => openLevelStore(folder, { createIfMissing: create }),
   }

@@ -1,5 +1,5 @@
 /** Copies of the compiled code in which a bug is planted. They stand beside it, so that they find the same packages. */
-import { cp, readFile, rm, writeFile } from 'node:fs/promises'
+import { link, mkdir, readdir, readFile, rm, unlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Edit, Mutant } from './mutant.js'
@@ -11,9 +11,7 @@ const COPIED = ['src', 'prove', 'test']
 export async function withMutant<T>(name: string, mutant: Mutant, work: (folder: string) => Promise<T>): Promise<T> {
   const folder = join(dirname(join(BUILT, '.')), `dist-mutant-${name}-${process.pid}`)
   try {
-    for (const part of COPIED) {
-      await cp(join(BUILT, part), join(folder, part), { recursive: true, filter: isCode })
-    }
+    for (const part of COPIED) await linkCode(join(BUILT, part), join(folder, part))
     await plant(mutant.edits, join(folder, 'src'))
     return await work(folder)
   } finally {
@@ -36,7 +34,17 @@ async function plant(edits: readonly Edit[], source: string): Promise<void> {
     const path = join(source, file)
     const parts = (await readFile(path, 'utf8')).split(find)
     if (parts.length !== 2) throw new Error(`${file} has ${parts.length - 1} places like: ${find}`)
+    // Else the bug would be in the code itself as well: the copy is made of links.
+    await unlink(path)
     await writeFile(path, parts.join(replace))
+  }
+}
+
+async function linkCode(from: string, to: string): Promise<void> {
+  await mkdir(to, { recursive: true })
+  for (const entry of await readdir(from, { withFileTypes: true })) {
+    if (entry.isDirectory()) await linkCode(join(from, entry.name), join(to, entry.name))
+    else if (isCode(entry.name)) await link(join(from, entry.name), join(to, entry.name))
   }
 }
 

@@ -46,6 +46,13 @@ export interface ThreadOpener {
   module: string
   /** Plain data. */
   options: unknown
+  /**
+   * Checkpoints run on the event loop until the store has been given so many bytes of the log: a thread takes longer to
+   * start than those take, and a memory may be open for a moment only.
+   *
+   * @defaultValue 0: a thread from the first one on
+   */
+  fromBytes?: number
 }
 
 /** One run of a checkpoint: at most so many keys, and at most so long; always at least one frame. */

@@ -26,6 +26,8 @@ export class StoreKeeper {
   flushedLsn: () => Lsn = () => NO_LSN
   #store: DataStore
   #thread: CheckpointThread | undefined
+  /** Bytes of the log that runs on the event loop have taken. */
+  #bytesTaken = 0
   #down: AgentMemoryError | undefined
   #closed = false
   #wakeUp: (() => void) | undefined
@@ -117,9 +119,14 @@ export class StoreKeeper {
 
   async #run(request: RunRequest): Promise<RunResult> {
     const { inThread } = this.#config.store
-    if (inThread === undefined) return runCheckpoint(this.#config.fileSystem, this.#store, request)
-    this.#thread ??= new CheckpointThread(inThread)
-    return this.#thread.run(request)
+    const bytesWanted = this.#bytesTaken + request.to - request.from
+    if (inThread !== undefined && (this.#thread !== undefined || bytesWanted > (inThread.fromBytes ?? 0))) {
+      this.#thread ??= new CheckpointThread(inThread)
+      return this.#thread.run(request)
+    }
+    const result = await runCheckpoint(this.#config.fileSystem, this.#store, request)
+    this.#bytesTaken += result.mark.appliedPosition - request.from
+    return result
   }
 
   #timed<T>(work: Promise<T>): Promise<T> {

@@ -17,6 +17,10 @@ const TEXTS = {
 export type SystemCode = keyof typeof TEXTS
 
 export function systemError(code: SystemCode, syscall: string, path: string): NodeJS.ErrnoException {
+  const { stackTraceLimit } = Error
+  // They are made by the thousand, and a stack is most of the time that takes.
+  Error.stackTraceLimit = 0
   const error = new Error(`${code}: ${TEXTS[code]}, ${syscall} '${path}'`)
+  Error.stackTraceLimit = stackTraceLimit
   return Object.assign(error, { code, errno: -constants.errno[code], syscall, path })
 }
