@@ -15,6 +15,8 @@ export {
 } from './core/errors.js'
 export type { Key } from './core/key.js'
 export type { StoreOpener, ThreadOpener } from './engine/config.js'
+export type { DeadLetter, DeadWrite } from './engine/dead-letter.js'
+export type { DeadLetters, ReplayReport } from './engine/dead-letters.js'
 export type { CloseReport } from './engine/engine.js'
 export type { MemoryEvents, WarningCode } from './engine/events.js'
 export type { EngineState, MemoryStatus } from './engine/inspection.js'

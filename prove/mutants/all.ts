@@ -1,6 +1,7 @@
 /** All planted bugs by their name. */
 import { BLOB_MUTANTS } from './blob-mutants.js'
 import { BORDER_MUTANTS } from './border-mutants.js'
+import { DEAD_LETTER_MUTANTS } from './dead-letter-mutants.js'
 import { ENGINE_MUTANTS } from './engine-mutants.js'
 import { LOG_MUTANTS } from './log-mutants.js'
 import type { Mutants } from './mutant.js'
@@ -12,4 +13,5 @@ export const MUTANTS: Mutants = {
   ...BORDER_MUTANTS,
   ...SHAPE_MUTANTS,
   ...BLOB_MUTANTS,
+  ...DEAD_LETTER_MUTANTS,
 }

@@ -55,13 +55,14 @@ export interface ThreadOpener {
   fromBytes?: number
 }
 
-/** One run of a checkpoint: at most so many keys, and at most so long; always at least one frame. */
+/** One run of a checkpoint: at most so many frames and keys, and at most so long; always at least one frame. */
 export interface RunLimits {
+  frames: number
   keys: number
   bytes: number
   ms: number
 }
 
 /** A store transaction stays short, and shorter while a write-through waits for it. */
-export const RUN_LIMITS: RunLimits = { keys: 64 * 1024, bytes: 4 << 20, ms: 250 }
-export const PRESSED_RUN_LIMITS: RunLimits = { keys: 64 * 1024, bytes: 4 << 20, ms: 20 }
+export const RUN_LIMITS: RunLimits = { frames: Number.POSITIVE_INFINITY, keys: 64 * 1024, bytes: 4 << 20, ms: 250 }
+export const PRESSED_RUN_LIMITS: RunLimits = { ...RUN_LIMITS, ms: 20 }
