@@ -45,7 +45,7 @@ function program(done: (code: ExitCode) => void): Command {
     .description(
       'say whose it is, whether it is open, and how far log and store are; changes nothing, waits for nobody',
     )
-    .argument('<location>', 'what AgentMemory.open was given: a folder, or sqlite:./memory.db')
+    .argument('<location>', 'what AgentMemory.open was given: a folder, sqlite:./memory.db or files:./folder')
     .option(...FOLDER_OPTION)
     .option(...JSON_OPTION)
     .action(async (location: string, options: LocatedOptions) => {
@@ -65,7 +65,7 @@ function program(done: (code: ExitCode) => void): Command {
     .description('say what would be lost; with --to and --yes, save what is intact into a new memory')
     .argument('<location>', 'that of a memory that no process has open; it is not changed')
     .option(...FOLDER_OPTION)
-    .option('--to <location>', 'where the copy goes: a folder that is empty or new, or sqlite:./new.db')
+    .option('--to <location>', 'where the copy goes: a folder that is empty or new, sqlite:./new.db or files:./new')
     .option('--yes', 'make the copy')
     .option(...JSON_OPTION)
     .action(async (location: string, options: RepairOptions) => {

@@ -61,12 +61,12 @@ export interface FolderStatus {
   log: LogStatus
 }
 
-/** `database` is that of a store in SQLite. */
-export async function folderStatus(fs: FileSystem, folder: string, database?: string): Promise<FolderStatus> {
+/** `place` is that of a store which a location names. */
+export async function folderStatus(fs: FileSystem, folder: string, place?: string): Promise<FolderStatus> {
   const identity = await identityOf(fs, folder)
   const { format, memoryId, complete } = identity
   const owner = await ownerOf(fs, folder)
-  const { store, mark } = await storeStatus(folder, identity.store, complete, owner, database)
+  const { store, mark } = await storeStatus(fs, folder, identity.store, complete, owner, place)
   const frames: { position: number; records: number }[] = []
   const log = await verifyLog(new LogFolder(fs, join(folder, 'log')), {
     onFrame: ({ header }) => {
@@ -142,21 +142,22 @@ function signature(text: string): Omit<OwnerStatus, 'isOpen'> {
 }
 
 async function storeStatus(
+  fs: FileSystem,
   folder: string,
   kind: string,
   complete: boolean,
   { isOpen }: OwnerStatus,
-  database: string | undefined,
+  place: string | undefined,
 ): Promise<{ store: StoreStatus; mark: Mark | undefined }> {
   const store: StoreStatus = { kind, storeId: undefined, appliedLsn: undefined, atLeast: false, unread: undefined }
-  store.unread = uncheckedReason(kind, complete, database)
+  store.unread = uncheckedReason(kind, complete, place)
   if (store.unread === undefined && isOpen !== false) {
     store.unread = isOpen ? 'its owner has it open' : 'this user may not see whether the memory is open'
   }
-  const location = storeLocation(folder, kind, database)
+  const location = storeLocation(folder, kind, place)
   if (store.unread !== undefined || location === undefined) return { store, mark: undefined }
   try {
-    const view = await openStoreView(location)
+    const view = await openStoreView(fs, location)
     try {
       const mark = await view.mark()
       return { store: { ...store, appliedLsn: mark.appliedLsn }, mark }

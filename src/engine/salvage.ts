@@ -52,7 +52,7 @@ interface Rescue {
 }
 
 /**
- * Walks over the memory. The caller owns it. `database` is that of a store in SQLite.
+ * Walks over the memory. The caller owns it. `place` is that of a store which a location names.
  *
  * @throws AgentMemoryError where nothing can be decided: WRONG_STORE, FORMAT_TOO_NEW
  */
@@ -61,18 +61,18 @@ export async function salvage(
   folder: string,
   sink?: SalvageSink,
   onProgress?: OnProgress,
-  database?: string,
+  place?: string,
 ): Promise<SalvageReport> {
   const { store: kind, complete } = await identityOf(fs, folder)
   if (!complete) throw neverComplete(folder)
-  const location = storeLocation(folder, kind, database)
+  const location = storeLocation(folder, kind, place)
   if (location === undefined && kind !== 'in-memory') throw unknownKind(folder, kind)
   const logs = new LogFolder(fs, join(folder, 'log'))
   // Headers first: they say which store the log belongs to, and how far that was.
   const heads = await verifyLog(logs, { from: Number.POSITIVE_INFINITY })
   refuseNewer(heads.problems)
   const walk = new Salvage(kind, heads, sink, onProgress)
-  if (location !== undefined) await walk.readStore(location)
+  if (location !== undefined) await walk.readStore(fs, location)
   const log = await verifyLog(logs, {
     onFrame: frame => walk.takeFrame(frame),
     onProgress: (done, total) => onProgress?.('log', done, total),
@@ -114,10 +114,10 @@ class Salvage {
   }
 
   /** The entries whose checksum holds. A store that cannot be opened, or read to its end, costs what it alone has. */
-  async readStore(location: StoreLocation): Promise<void> {
+  async readStore(fs: FileSystem, location: StoreLocation): Promise<void> {
     let view: StoreView
     try {
-      view = await openStoreView(location)
+      view = await openStoreView(fs, location)
     } catch (error) {
       this.#storeProblems.push(problemOf(error))
       this.#store.unchecked = 'it cannot be opened'
@@ -125,7 +125,7 @@ class Salvage {
     }
     try {
       this.#hasStore = true
-      for (const problem of await storeProblems(location)) {
+      for (const problem of [...(await storeProblems(location)), ...view.damage.map(problemOf)]) {
         this.#storeProblems.push(problem)
         this.#losses.push(`Entries of the store: ${problem.message}`)
       }

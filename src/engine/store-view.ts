@@ -1,7 +1,7 @@
 /**
  * A data store of a memory that nobody has open, for reading only.
  *
- * SQLite can be opened for that. LevelDB cannot be opened without writing: it replays its log into new tables, starts
+ * SQLite can be opened for that, and files be read. LevelDB cannot be opened without writing: it replays its log into new tables, starts
  * another manifest and removes what it does not need. So it is given a folder of its own, with copies of the small files
  * that it replaces and links to the tables, which it never changes. What it makes or removes there leaves the memory as it
  * was.
@@ -12,8 +12,11 @@ import { join } from 'node:path'
 import { decodeStoredValue, type StoredValue } from '../codec/stored-value.js'
 import { AgentMemoryError, systemCode } from '../core/errors.js'
 import { afterPrefix, type EncodedKey } from '../core/key.js'
+import type { FileSystem } from '../io/file-system.js'
 import { withoutNext } from '../log/candidates.js'
 import type { DataStore, Mark, StoredEntry, StoreIdentity } from '../stores/data-store.js'
+import { asStoreError } from '../stores/files/files.js'
+import { type FilesToRead, openFilesToRead } from '../stores/files/open-to-read.js'
 import { openLevelStore } from '../stores/level/level.js'
 import { openToRead } from '../stores/sqlite/sqlite.js'
 
@@ -24,6 +27,7 @@ const NEEDED = /^(CURRENT|MANIFEST-\d+|\d+\.(log|log\.kept|ldb|sst))$/
 const PAGE_BYTES = 8 << 20
 const PAGE_ENTRIES_MAX = 4096
 const FIRST_PAGE_ENTRIES = 64
+const FILES_PAGE_ENTRIES = 64
 
 /** An entry of a store, checked. */
 export interface CheckedEntry {
@@ -36,12 +40,23 @@ export interface CheckedEntry {
 
 /** Where a store is that can be looked at. */
 export interface StoreLocation {
-  kind: 'level' | 'sqlite'
+  kind: 'level' | 'sqlite' | 'files'
   /** A folder, or a file. */
   path: string
 }
 
-export class StoreView {
+export interface StoreView {
+  /** What opening it has found wrong, by which entries may be missing, or older than they were. */
+  readonly damage: readonly AgentMemoryError[]
+  mark(): Promise<Mark>
+  identity(): Promise<StoreIdentity | undefined>
+  /** All entries in the order of their keys, each checked, page by page. Throws where the store cannot go on. */
+  pages(): AsyncGenerator<CheckedEntry[]>
+  close(): Promise<void>
+}
+
+class PagedView implements StoreView {
+  readonly damage = []
   readonly #store: DataStore
   readonly #folder: string
   /** `undefined`: the store itself is open. */
@@ -61,7 +76,6 @@ export class StoreView {
     return this.#named(this.#store.identity())
   }
 
-  /** All entries in the order of their keys, each checked, page by page. Throws where LevelDB cannot go on. */
   async *pages(): AsyncGenerator<CheckedEntry[]> {
     let limit = FIRST_PAGE_ENTRIES
     // No byte of UTF-8 is FF, so this is behind every key.
@@ -90,16 +104,56 @@ export class StoreView {
   }
 }
 
+class FilesView implements StoreView {
+  readonly #files: FilesToRead
+
+  constructor(files: FilesToRead) {
+    this.#files = files
+  }
+
+  get damage(): readonly AgentMemoryError[] {
+    return this.#files.damage
+  }
+
+  async mark(): Promise<Mark> {
+    return this.#files.state().mark
+  }
+
+  async identity(): Promise<StoreIdentity | undefined> {
+    return this.#files.state().identity
+  }
+
+  async *pages(): AsyncGenerator<CheckedEntry[]> {
+    const { keys } = this.#files
+    for (let at = 0; at < keys.length; at += FILES_PAGE_ENTRIES) {
+      yield await Promise.all(keys.slice(at, at + FILES_PAGE_ENTRIES).map(key => this.#checked(key)))
+    }
+  }
+
+  async close(): Promise<void> {}
+
+  async #checked(key: EncodedKey): Promise<CheckedEntry> {
+    try {
+      return checked({ key, value: await this.#files.read(key) })
+    } catch (error) {
+      const damage = asStoreError('The file of an entry cannot be read', error)
+      return { key, bytes: Buffer.alloc(0), stored: undefined, damage }
+    }
+  }
+}
+
 /** Opens a store for reading. STORE_LOST, STORE_CORRUPT, STORE_DOWN as its own opening. */
-export async function openStoreView({ kind, path }: StoreLocation): Promise<StoreView> {
-  return kind === 'level' ? openLevelView(path) : new StoreView(await openToRead(path), path, undefined)
+export async function openStoreView(fs: FileSystem, { kind, path }: StoreLocation): Promise<StoreView> {
+  if (kind === 'level') return openLevelView(path)
+  if (kind === 'files') return new FilesView(await openFilesToRead(fs, path))
+  return new PagedView(await openToRead(path), path, undefined)
 }
 
 async function openLevelView(folder: string): Promise<StoreView> {
   const copy = await mkdtemp(join(tmpdir(), 'holdfast-view-'))
   try {
     await linkInto(folder, copy)
-    return new StoreView(await openLevelStore(copy, { createIfMissing: false, checkLog: false }), folder, copy)
+    return new PagedView(await openLevelStore(copy, { createIfMissing: false, checkLog: false }), folder, copy)
   } catch (error) {
     await rm(copy, { recursive: true, force: true })
     throw inPlace(error, copy, folder)

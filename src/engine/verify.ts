@@ -42,6 +42,8 @@ export interface MemoryFindings {
   problems: Problem[]
 }
 
+const GIVE_FILES = 'give the location that says where, as in files:./folder'
+
 export type OnProgress = (what: 'log' | 'store', done: number, total: number | undefined) => void
 
 /** `holdfast.json` of a folder that must be a memory. NOT_A_MEMORY, FORMAT_TOO_NEW. */
@@ -69,7 +71,7 @@ export async function whileOwned<T>(fs: FileSystem, folder: string, work: () => 
 }
 
 /**
- * Checks everything. The caller owns the memory. `database` is that of a store in SQLite.
+ * Checks everything. The caller owns the memory. `place` is that of a store which a location names.
  *
  * @throws AgentMemoryError FORMAT_TOO_NEW for what a newer version wrote
  */
@@ -77,7 +79,7 @@ export async function verifyMemory(
   fs: FileSystem,
   folder: string,
   onProgress?: OnProgress,
-  database?: string,
+  place?: string,
 ): Promise<MemoryFindings> {
   const identity = await identityOf(fs, folder)
   const log = await verifyLog(new LogFolder(fs, join(folder, 'log')), {
@@ -85,7 +87,7 @@ export async function verifyMemory(
   })
   refuseNewer(log.problems)
   const problems: Problem[] = problemsOfLog(log)
-  const store = await checkStore(folder, identity, database, problems, onProgress)
+  const store = await checkStore(fs, folder, identity, place, problems, onProgress)
   // Until it is complete nothing was ever acknowledged, so there is nothing that could be missing.
   if (identity.complete) problems.push(...mismatches(log, store))
   return { folder: identity, log, store, problems }
@@ -144,31 +146,34 @@ export function mismatches(log: LogFindings, store: StoreFindings): Problem[] {
 }
 
 async function checkStore(
+  fs: FileSystem,
   folder: string,
   { store: kind, complete }: FolderIdentity,
-  database: string | undefined,
+  place: string | undefined,
   problems: Problem[],
   onProgress: OnProgress | undefined,
 ): Promise<StoreFindings> {
   const findings: StoreFindings = {
     kind,
-    unchecked: uncheckedReason(kind, complete, database),
+    unchecked: uncheckedReason(kind, complete, place),
     mark: undefined,
     identity: undefined,
     entries: 0,
     bytes: 0,
   }
-  const location = storeLocation(folder, kind, database)
+  const location = storeLocation(folder, kind, place)
   if (findings.unchecked !== undefined || location === undefined) return findings
   let view: StoreView
   problems.push(...(await storeProblems(location)))
   try {
-    view = await openStoreView(location)
+    view = await openStoreView(fs, location)
   } catch (error) {
     problems.push(problemOf(error))
-    return { ...findings, unchecked: 'it cannot be opened' }
+    const elsewhere = kind === 'files' && place === undefined ? `; if it is elsewhere, ${GIVE_FILES}` : ''
+    return { ...findings, unchecked: `it cannot be opened${elsewhere}` }
   }
   try {
+    problems.push(...view.damage.map(problemOf))
     await scan(view, findings, problems, onProgress)
   } finally {
     await view.close()
@@ -177,21 +182,22 @@ async function checkStore(
 }
 
 /** Why a store of this kind has nothing that could be checked here. */
-export function uncheckedReason(kind: string, complete: boolean, database: string | undefined): string | undefined {
+export function uncheckedReason(kind: string, complete: boolean, place: string | undefined): string | undefined {
   if (!complete) return 'the creation of the memory was interrupted, before anything could be stored'
   if (kind === 'in-memory') return 'it is in memory only: the log holds everything'
-  if (kind === 'sqlite' && database === undefined) {
+  if (kind === 'sqlite' && place === undefined) {
     return 'it is in a SQLite database: give the location that says where, as in sqlite:./memory.db'
   }
-  return kind === 'level' || kind === 'sqlite'
+  return kind === 'level' || kind === 'sqlite' || kind === 'files'
     ? undefined
     : `it is of the kind "${kind}", which this command cannot open`
 }
 
 /** Where the store is; `undefined` if it cannot be looked at. */
-export function storeLocation(folder: string, kind: string, database: string | undefined): StoreLocation | undefined {
+export function storeLocation(folder: string, kind: string, place: string | undefined): StoreLocation | undefined {
   if (kind === 'level') return { kind, path: join(folder, 'store') }
-  return kind === 'sqlite' && database !== undefined ? { kind, path: database } : undefined
+  if (kind === 'files') return { kind, path: place ?? join(folder, 'store') }
+  return kind === 'sqlite' && place !== undefined ? { kind, path: place } : undefined
 }
 
 async function scan(
@@ -241,6 +247,8 @@ export async function storeProblems({ kind, path }: StoreLocation): Promise<Prob
       return { code: 'STORE_CORRUPT', message: `LevelDB's log store/${file} is damaged at byte ${offset}: ${what}` }
     })
   }
+  // Of files, the view that follows finds all of it.
+  if (kind === 'files') return []
   try {
     return (await findSqliteDamage(path)).map(text => ({
       code: 'STORE_CORRUPT',

@@ -96,10 +96,6 @@ const adopting = (disk: SimulatedDisk) => openFilesStore(disk, '/store', { adopt
 test('files: a value that JSON can say is a JSON file under the name of its key', async () => {
   const disk = await storeWith({ [LANGUAGE]: stored(LANGUAGE, { language: 'zh-CN', since: [2024, null] }) })
 
-  const crc = stored(LANGUAGE, { language: 'zh-CN', since: [2024, null] })
-    .readUInt32LE(0)
-    .toString(16)
-    .padStart(8, '0')
   assert.equal(
     await textOf(disk, `/store/entries/${folderOf(LANGUAGE)}/preferences,user-1,language.json`),
     `{
@@ -111,7 +107,7 @@ test('files: a value that JSON can say is a JSON file under the name of its key'
       null
     ]
   },
-  "holdfast": {"format":1,"codec":"messagepack","lsn":7,"crc":"${crc}"}
+  "holdfast": {"format":1,"codec":"messagepack","lsn":7,"crc":"f610272f"}
 }
 `,
   )

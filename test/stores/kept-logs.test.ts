@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { openStoreView } from '../../src/engine/store-view.js'
+import { nodeFileSystem } from '../../src/io/node-file-system.js'
 import type { DataStore } from '../../src/stores/data-store.js'
 import { KeptLogs } from '../../src/stores/level/kept-logs.js'
 import { openLevelStore } from '../../src/stores/level/level.js'
@@ -214,7 +215,7 @@ test('a look at a store whose open has crashed shows what the next open will hav
   await copyFile(log, `${log}.kept`)
   await writeFile(log, bytes.subarray(0, 32 * 1024))
 
-  const view = await openStoreView({ kind: 'level', path: folder })
+  const view = await openStoreView(nodeFileSystem, { kind: 'level', path: folder })
   const entries = []
   for await (const page of view.pages()) entries.push(...page)
 

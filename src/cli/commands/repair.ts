@@ -24,7 +24,7 @@ export async function repair(location: string, options: RepairOptions): Promise<
   if (options.yes === true && target === undefined)
     throw wrongCall('--yes was given without --to', 'Say where the copy goes')
   await identityOf(nodeFileSystem, folder)
-  if (target !== undefined) await checkTarget(folder, target)
+  if (target !== undefined) await checkTarget({ folder, store }, target)
   return whileOwned(nodeFileSystem, folder, async () => {
     const report = await walk(folder, store)
     const isCopied = options.yes === true && target !== undefined
@@ -74,15 +74,18 @@ function inMemoryOption({ kind }: SalvageReport, { store }: Location): 'in-memor
   return kind === 'in-memory' && store === undefined ? kind : undefined
 }
 
-async function checkTarget(folder: string, { folder: to, store }: Location): Promise<void> {
+async function checkTarget(original: Location, target: Location): Promise<void> {
+  const { folder: to, store } = target
   if (store?.kind === 'postgres') {
     throw wrongCall('The copy cannot go to a server', 'Copy it to a folder, and from there with a program of your own')
   }
   if (store !== undefined && existsSync(store.path)) {
     throw wrongCall(`The copy cannot go to ${store.path}, which is there`, 'Name a place where nothing is yet')
   }
-  if (to === folder || to.startsWith(folder + sep) || folder.startsWith(to + sep)) {
-    throw wrongCall(`The copy cannot go to ${to}, which is or touches the original`, 'Give another folder')
+  for (const place of placesOf(original)) {
+    const touching = placesOf(target).find(each => isWithin(each, place) || isWithin(place, each))
+    if (touching === undefined) continue
+    throw wrongCall(`The copy cannot go to ${touching}, which is or touches the original`, 'Give another folder')
   }
   try {
     if ((await readdir(to)).length === 0) return
@@ -94,6 +97,14 @@ async function checkTarget(folder: string, { folder: to, store }: Location): Pro
     `The copy cannot go to ${to}, which is there and not an empty folder`,
     'Give a new or an empty folder',
   )
+}
+
+function placesOf({ folder, store }: Location): string[] {
+  return store === undefined ? [folder] : [folder, store.path]
+}
+
+function isWithin(path: string, folder: string): boolean {
+  return path === folder || path.startsWith(folder + sep)
 }
 
 function wrongCall(message: string, next: string): WrongCallError {

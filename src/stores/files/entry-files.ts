@@ -19,6 +19,16 @@ export interface FileChange {
   before: readonly Ending[]
 }
 
+/** Under which endings there are files of each key. */
+export type Listing = Map<EncodedKey, Ending[]>
+
+interface NamedFile {
+  base: string
+  ending: Ending
+  isTemporary: boolean
+  path: string
+}
+
 export class EntryFiles {
   readonly #fs: FileSystem
   readonly #path: string
@@ -35,26 +45,32 @@ export class EntryFiles {
   }
 
   /** All files, by key: one each, but for what an apply that was cut short has left. Removes temporary ones. */
-  async list(): Promise<Map<EncodedKey, Ending[]>> {
-    const found = new Map<EncodedKey, Ending[]>()
+  async list(): Promise<Listing> {
+    const found: Listing = new Map()
     // A killed process may have made, renamed or unlinked what nobody has synced: what is seen now is to stay.
     await this.#fs.syncFolder(this.#path)
-    for (const folder of await this.#fs.list(this.#path)) {
-      if (!FOLDER_NAME.test(folder)) continue
+    for (const folder of await this.#foldersOnDisk()) {
       this.#folders.add(folder)
       await this.#fs.syncFolder(join(this.#path, folder))
-      for (const name of (await this.#fs.list(join(this.#path, folder))).sort()) {
-        const [, base, ending, isTemporary] = FILE_NAME.exec(name) ?? []
-        if (base === undefined) continue
-        const path = join(this.#path, folder, name)
-        if (isTemporary !== undefined) {
-          if (keyOfName(base) !== undefined) await this.#fs.unlink(path)
-          continue
+      for (const { base, ending, isTemporary, path } of await this.#filesIn(folder)) {
+        if (!isTemporary) add(found, folder, ending, await this.#keyOf(base, ending, path))
+        else if (keyOfName(base) !== undefined) await this.#fs.unlink(path)
+      }
+    }
+    return found
+  }
+
+  /** The same, and changes nothing. A file that does not say whose it is goes to `unreadable`. */
+  async listToRead(unreadable: AgentMemoryError[]): Promise<Listing> {
+    const found: Listing = new Map()
+    for (const folder of (await ignoring('ENOENT', () => this.#foldersOnDisk())) ?? []) {
+      for (const { base, ending, isTemporary, path } of await this.#filesIn(folder)) {
+        try {
+          if (!isTemporary) add(found, folder, ending, await this.#keyOf(base, ending, path))
+        } catch (error) {
+          if (!(error instanceof AgentMemoryError)) throw error
+          unreadable.push(error)
         }
-        const key = await this.#keyOf(base, ending as Ending, path)
-        // A name of ours in another folder is somebody's copy.
-        if (key === undefined || folderOf(key) !== folder) continue
-        found.set(key, [...(found.get(key) ?? []), ending as Ending])
       }
     }
     return found
@@ -100,6 +116,22 @@ export class EntryFiles {
     for (const folder of folders) this.#folders.add(folder)
   }
 
+  async #foldersOnDisk(): Promise<string[]> {
+    return (await this.#fs.list(this.#path)).filter(name => FOLDER_NAME.test(name))
+  }
+
+  /** Files that may be of ours, by their names. */
+  async #filesIn(folder: string): Promise<NamedFile[]> {
+    const files: NamedFile[] = []
+    for (const name of (await this.#fs.list(join(this.#path, folder))).sort()) {
+      const [, base, ending, temporary] = FILE_NAME.exec(name) ?? []
+      if (base === undefined) continue
+      const path = join(this.#path, folder, name)
+      files.push({ base, ending: ending as Ending, isTemporary: temporary !== undefined, path })
+    }
+    return files
+  }
+
   async #keyOf(base: string, ending: Ending, path: string): Promise<EncodedKey | undefined> {
     const key = keyOfName(base)
     if (key !== 'hashed') return key
@@ -108,6 +140,12 @@ export class EntryFiles {
     const said = decoded(path, ending, content, undefined, undefined).key
     return nameOf(said) === base ? said : undefined
   }
+}
+
+/** A name of ours in another folder is somebody's copy. */
+function add(found: Listing, folder: string, ending: Ending, key: EncodedKey | undefined): void {
+  if (key === undefined || folderOf(key) !== folder) return
+  found.set(key, [...(found.get(key) ?? []), ending])
 }
 
 function decoded(

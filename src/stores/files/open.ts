@@ -6,9 +6,10 @@ import type { FileLock, FileSystem } from '../../io/file-system.js'
 import type { DataStore } from '../data-store.js'
 import { ignoring, readFile, replaceFile, TEMPORARY } from './durable-file.js'
 import { editsIn } from './edits.js'
-import { EntryFiles, fileError } from './entry-files.js'
+import { EntryFiles, type Listing } from './entry-files.js'
 import { asStoreError, ENTRIES_FOLDER, FilesStore, JOURNAL_FILE, preparedChanges, STATE_FILE } from './files.js'
 import { decodeJournal } from './journal.js'
+import { lost, otherFiles, otherJournal, stateGone, twoFiles } from './open-errors.js'
 import { decodeState, encodeState, NEW_STATE, type StoreState } from './store-state.js'
 import { isSame, tallyOf } from './tally.js'
 import type { Ending } from './value-file.js'
@@ -83,7 +84,7 @@ class Opening {
     const endings = this.#oneEach(listed)
     const tally = tallyOf(endings.keys())
     if (!adoptEdits) {
-      if (!isSame(tally, state.tally)) throw this.#otherFiles(state.tally.count, tally.count)
+      if (!isSame(tally, state.tally)) throw otherFiles(this.#folder, state.tally.count, tally.count)
       return new FilesStore(this.#fs, this.#folder, lock, this.#files, state, endings)
     }
     const edits = await editsIn(this.#files, endings, Math.max(1, state.mark.appliedLsn))
@@ -107,10 +108,7 @@ class Opening {
   async #create(): Promise<StoreState> {
     // store.json is made before anything is in there, so without it there is nothing; or it is what is missing.
     if ((await this.#fs.list(join(this.#folder, ENTRIES_FOLDER))).length > 0) {
-      throw new AgentMemoryError('STORE_CORRUPT', {
-        message: `${this.#folder} holds entries of a store, but not its file ${STATE_FILE}`,
-        next: `Put ${STATE_FILE} back from a backup, or move the folder away to start with an empty store`,
-      })
+      throw stateGone(this.#folder)
     }
     await replaceFile(this.#fs, join(this.#folder, STATE_FILE), encodeState(NEW_STATE))
     await this.#fs.syncFolder(this.#folder)
@@ -118,7 +116,7 @@ class Opening {
   }
 
   /** Carries out the apply that was cut short, if there is one. `listed` is then as it is after that. */
-  async #redo(state: StoreState, listed: Map<EncodedKey, Ending[]>): Promise<StoreState> {
+  async #redo(state: StoreState, listed: Listing): Promise<StoreState> {
     const path = join(this.#folder, JOURNAL_FILE)
     const bytes = await readFile(this.#fs, path)
     if (bytes === undefined) return state
@@ -140,22 +138,13 @@ class Opening {
     return redone
   }
 
-  #oneEach(listed: ReadonlyMap<EncodedKey, Ending[]>): Map<EncodedKey, Ending> {
+  #oneEach(listed: Listing): Map<EncodedKey, Ending> {
     const endings = new Map<EncodedKey, Ending>()
     for (const [key, [ending, other]] of listed) {
-      if (other !== undefined)
-        throw fileError(this.#files.pathOf(key, other), `and one that ends in .${ending} are of one key`)
+      if (other !== undefined) throw twoFiles(this.#files.pathOf(key, other), ending!)
       endings.set(key, ending!)
     }
     return endings
-  }
-
-  #otherFiles(expected: number, found: number): AgentMemoryError {
-    const what = expected === found ? 'not the files that it had' : `${found} files and not ${expected}`
-    return new AgentMemoryError('STORE_CORRUPT', {
-      message: `The store in ${this.#folder} has ${what}: some were removed, renamed or put there`,
-      next: "Put the folder back from a backup; or, if that was meant, open once with { store: { kind: 'files', adoptEdits: true } }",
-    })
   }
 }
 
@@ -175,23 +164,9 @@ async function prepareFolder(fs: FileSystem, folder: string, createIfMissing: bo
   await fs.syncFolder(dirname(folder))
 }
 
-function lost(folder: string): AgentMemoryError {
-  return new AgentMemoryError('STORE_LOST', {
-    message: `There is no files store in ${folder}`,
-    next: 'Put its files back, or let the memory build a new store from a whole log',
-  })
-}
-
 function ownedElsewhere(folder: string): AgentMemoryError {
   return new AgentMemoryError('OWNED_ELSEWHERE', {
     message: `The store in ${folder} is already open`,
     next: 'Close it in the process that has it open, or use another folder',
-  })
-}
-
-function otherJournal(path: string): AgentMemoryError {
-  return new AgentMemoryError('STORE_CORRUPT', {
-    message: `${path} is of another time than ${STATE_FILE}: they are from different copies of the store`,
-    next: 'Put the whole folder back from one backup',
   })
 }

@@ -3,7 +3,6 @@
  *
  * Always true: what `encodeValueFile` returns has been read back, so a form that would change a value is never written.
  */
-import { crc32 } from 'node:zlib'
 import { decodeValue, encodeValue } from '../../codec/codec.js'
 import { VALUE_BYTES_LIMIT } from '../../codec/compression.js'
 import { CODEC, COMPRESSION, codecOf, compressionOf, formOf, schemaVersionOf } from '../../codec/form.js'
@@ -11,7 +10,7 @@ import { decodeJson, encodeJson } from '../../codec/json.js'
 import { decodeStoredValue, encodeStoredValue, type StoredValue } from '../../codec/stored-value.js'
 import { AgentMemoryError } from '../../core/errors.js'
 import type { EncodedKey } from '../../core/key.js'
-import { headFields, isRaw, parseHead, rawHead, type ValueHead } from './value-head.js'
+import { type Fields, fieldsOf, isRaw, parseHead, rawHead, type ValueHead, wholeText } from './value-head.js'
 
 export const ENDINGS = ['json', 'gz', 'zst', 'bin'] as const
 export type Ending = (typeof ENDINGS)[number]
@@ -43,8 +42,7 @@ const ZSTD_START_BYTES = 8
 export function encodeValueFile(key: EncodedKey, value: Buffer): ValueFile {
   const file = readableFile(key, value)
   if (file !== undefined && comesBack(key, value, file)) return file
-  const content = withLine(rawHead(key, rawChecksum(key, value)), value)
-  return { ending: 'bin', content }
+  return { ending: 'bin', content: withLine(rawHead(key), value) }
 }
 
 /**
@@ -60,14 +58,14 @@ export function decodeValueFile(
   named: EncodedKey | undefined,
   lsn?: number,
 ): ReadFile {
-  const { head, payload } = ending === 'json' ? readJson(content) : readBytes(ending, content)
+  const { head, payload, isWhole } = ending === 'json' ? readJson(content) : readBytes(ending, content)
   const key = head.key ?? named
   if (key === undefined) throw new Error('does not say its key')
   if (named !== undefined && key !== named) throw new Error('says another key than its name')
-  if (isRaw(head)) return { key, value: payload, isWhole: head.crc === rawChecksum(key, payload) }
+  if (isRaw(head)) return { key, value: payload, isWhole }
   const form = formOf(head.codec, head.compression, head.schemaVersion)
   const value = encodeStoredValue({ key, form, lsn: lsn ?? head.lsn, expiresAt: head.expiresAt, value: payload })
-  return { key, value, isWhole: head.crc === value.readUInt32LE(0) }
+  return { key, value, isWhole }
 }
 
 function readableFile(key: EncodedKey, value: Buffer): ValueFile | undefined {
@@ -82,7 +80,6 @@ function readableFile(key: EncodedKey, value: Buffer): ValueFile | undefined {
     expiresAt: stored.expiresAt,
     lsn: stored.lsn,
     rawBytes: 0,
-    crc: value.readUInt32LE(0),
   }
   if (compression === COMPRESSION.none) {
     const json = jsonOf(head.codec, stored.value)
@@ -90,11 +87,11 @@ function readableFile(key: EncodedKey, value: Buffer): ValueFile | undefined {
   }
   const isStream = compression === COMPRESSION.gzip || compression === COMPRESSION.zstd
   if (!isStream || stored.value.length < RAW_BYTES) return { ending: 'bin', content: withLine(head, stored.value) }
-  const ofStream = { ...head, rawBytes: stored.value.readUInt32LE(0) }
   const stream = stored.value.subarray(RAW_BYTES)
+  const text = asciiHead({ ...head, rawBytes: stored.value.readUInt32LE(0) }, stream)
   return compression === COMPRESSION.gzip
-    ? { ending: 'gz', content: Buffer.concat([GZIP_START, asciiHead(ofStream), GZIP_END, stream]) }
-    : { ending: 'zst', content: Buffer.concat([ZSTD_START, withLength(asciiHead(ofStream)), stream]) }
+    ? { ending: 'gz', content: Buffer.concat([GZIP_START, text, GZIP_END, stream]) }
+    : { ending: 'zst', content: Buffer.concat([ZSTD_START, withLength(text), stream]) }
 }
 
 /** `undefined` for bytes that are no stored value, which only this store's own tests put here. */
@@ -132,30 +129,44 @@ function encodeBy(codec: number, value: unknown): Buffer {
 }
 
 function jsonFile(head: ValueHead, json: string): Buffer {
-  const { key, holdfast } = headFields(head)
+  const { value: _, holdfast, ...key } = fieldsOf(head, { value: JSON.parse(json) })
   const [[name, said]] = Object.entries(key) as [[string, unknown]]
   const indented = json.replaceAll('\n', '\n  ')
   const text = `{\n  "${name}": ${JSON.stringify(said)},\n  "value": ${indented},\n  "holdfast": ${JSON.stringify(holdfast)}\n}\n`
   return Buffer.from(text, 'utf8')
 }
 
-function readJson(content: Buffer): { head: ValueHead; payload: Buffer } {
+interface ReadParts {
+  head: ValueHead
+  /** What a stored value keeps of the value. */
+  payload: Buffer
+  isWhole: boolean
+}
+
+function readJson(content: Buffer): ReadParts {
   const said = objectIn(content)
   const head = parseHead(said)
   if (!('value' in said)) throw new Error('has no "value"')
   if (head.codec !== CODEC.messagePack && head.codec !== CODEC.json) throw new Error('says a codec that is not JSON’s')
   if (head.compression !== COMPRESSION.none) throw new Error('says a compression')
-  return { head, payload: encodeBy(head.codec, said.value) }
+  const payload = encodeBy(head.codec, said.value)
+  const text = wholeText(said)
+  // `-0` and `1e400` are `0` and `null` in that text: a file that says them is another one than was written.
+  const isWhole = text !== undefined && encodeBy(head.codec, (JSON.parse(text) as Fields).value).equals(payload)
+  return { head, payload, isWhole }
 }
 
-function readBytes(ending: Exclude<Ending, 'json'>, content: Buffer): { head: ValueHead; payload: Buffer } {
+function readBytes(ending: Exclude<Ending, 'json'>, content: Buffer): ReadParts {
   const { start, end, next } = partsOf(ending, content)
-  const head = parseHead(objectIn(content.subarray(start, end)))
-  if (ending === 'bin') return { head, payload: content.subarray(next) }
-  const payload = Buffer.allocUnsafe(RAW_BYTES + content.length - next)
+  const said = objectIn(content.subarray(start, end))
+  const head = parseHead(said)
+  const bytes = content.subarray(next)
+  const isWhole = wholeText(said, bytes) !== undefined
+  if (ending === 'bin') return { head, payload: bytes, isWhole }
+  const payload = Buffer.allocUnsafe(RAW_BYTES + bytes.length)
   payload.writeUInt32LE(head.rawBytes, 0)
-  content.copy(payload, RAW_BYTES, next)
-  return { head, payload }
+  bytes.copy(payload, RAW_BYTES)
+  return { head, payload, isWhole }
 }
 
 /** Where the head stands in a file, and where its bytes start. */
@@ -176,41 +187,32 @@ function partsOf(ending: Exclude<Ending, 'json'>, content: Buffer): { start: num
   return { start, end, next }
 }
 
-function objectIn(bytes: Buffer): Record<string, unknown> {
+function objectIn(bytes: Buffer): Fields {
   let said: unknown
   try {
     said = JSON.parse(bytes.toString('utf8'))
   } catch (error) {
     throw new Error(`is no JSON (${(error as Error).message})`)
   }
-  if (typeof said === 'object' && said !== null && !Array.isArray(said)) return said as Record<string, unknown>
+  if (typeof said === 'object' && said !== null && !Array.isArray(said)) return said as Fields
   throw new Error('holds no object')
 }
 
 function withLine(head: ValueHead, bytes: Buffer): Buffer {
-  return Buffer.concat([Buffer.from(`${headText(head)}\n`, 'utf8'), bytes])
+  return Buffer.concat([Buffer.from(`${JSON.stringify(fieldsOf(head, { bytes }))}\n`, 'utf8'), bytes])
 }
 
 /** A comment of gzip is Latin-1, without NUL. */
-function asciiHead(head: ValueHead): Buffer {
-  const escaped = headText(head).replace(
+function asciiHead(head: ValueHead, bytes: Buffer): Buffer {
+  const escaped = JSON.stringify(fieldsOf(head, { bytes })).replace(
     /[^\x20-\x7e]/g,
     char => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
   )
   return Buffer.from(escaped, 'latin1')
 }
 
-function headText(head: ValueHead): string {
-  const { key, holdfast } = headFields(head)
-  return JSON.stringify({ ...key, holdfast })
-}
-
 function withLength(bytes: Buffer): Buffer {
   const length = Buffer.allocUnsafe(4)
   length.writeUInt32LE(bytes.length, 0)
   return Buffer.concat([length, bytes])
-}
-
-function rawChecksum(key: EncodedKey, bytes: Buffer): number {
-  return crc32(bytes, crc32(Buffer.from(key, 'latin1')))
 }

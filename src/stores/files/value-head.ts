@@ -1,4 +1,5 @@
 /** What a file says of its value: the key, and what else a stored value is made of. docs/formats/files-store.md. */
+import { crc32 } from 'node:zlib'
 import { NEVER } from '../../codec/extras.js'
 import { CODEC, CODEC_MAX, COMPRESSION, SCHEMA_VERSION_MAX } from '../../codec/form.js'
 import { AgentMemoryError } from '../../core/errors.js'
@@ -21,11 +22,15 @@ export interface ValueHead {
   lsn: Lsn
   /** How long a compressed value was before. */
   rawBytes: number
-  /** CRC of the stored value; `undefined` if somebody has written the file by hand. */
-  crc: number | undefined
 }
 
-export function rawHead(key: EncodedKey, crc: number): ValueHead {
+/** The value of a `.json`, or the bytes behind the head of any other file. */
+export type Content = { value: unknown } | { bytes: Buffer }
+
+/** The object of a file: `key` or `keyHex`, `value` in a `.json`, `holdfast`. */
+export type Fields = Record<string, unknown>
+
+export function rawHead(key: EncodedKey): ValueHead {
   return {
     key,
     codec: RAW,
@@ -34,7 +39,6 @@ export function rawHead(key: EncodedKey, crc: number): ValueHead {
     expiresAt: NEVER,
     lsn: NO_LSN,
     rawBytes: 0,
-    crc,
   }
 }
 
@@ -42,30 +46,49 @@ export function isRaw(head: ValueHead): boolean {
   return head.codec === RAW
 }
 
-/** The fields of a head, in the order in which they are written. */
-export function headFields(head: ValueHead): { key: object; holdfast: object } {
+/** The object of a file, in the order in which it is written, with its checksum. */
+export function fieldsOf(head: ValueHead, content: Content): Fields {
   const compressions = Object.keys(COMPRESSION)
   const segments = head.key === undefined ? undefined : segmentsOf(head.key)
-  return {
-    key: segments === undefined ? { keyHex: Buffer.from(head.key ?? '', 'latin1').toString('hex') } : { key: segments },
-    holdfast: {
-      format: FORMAT,
-      codec: isRaw(head) ? 'raw' : (CODEC_NAMES[head.codec] ?? head.codec),
-      ...(head.compression === COMPRESSION.none ? {} : { compression: compressions[head.compression] }),
-      ...(head.rawBytes === 0 ? {} : { rawBytes: head.rawBytes }),
-      ...(head.schemaVersion === 0 ? {} : { schemaVersion: head.schemaVersion }),
-      ...(head.expiresAt === NEVER ? {} : { expiresAtMs: head.expiresAt }),
-      lsn: head.lsn,
-      crc: hexOf(head.crc ?? 0),
-    },
+  const holdfast = {
+    format: FORMAT,
+    codec: isRaw(head) ? 'raw' : (CODEC_NAMES[head.codec] ?? head.codec),
+    ...(head.compression === COMPRESSION.none ? {} : { compression: compressions[head.compression] }),
+    ...(head.rawBytes === 0 ? {} : { rawBytes: head.rawBytes }),
+    ...(head.schemaVersion === 0 ? {} : { schemaVersion: head.schemaVersion }),
+    ...(head.expiresAt === NEVER ? {} : { expiresAtMs: head.expiresAt }),
+    lsn: head.lsn,
   }
+  const fields = {
+    ...(segments === undefined ? { keyHex: Buffer.from(head.key ?? '', 'latin1').toString('hex') } : { key: segments }),
+    ...('value' in content && { value: content.value }),
+    holdfast,
+  }
+  const crc = checksum(JSON.stringify(fields), 'bytes' in content ? content.bytes : undefined)
+  return { ...fields, holdfast: { ...holdfast, crc: hexOf(crc) } }
+}
+
+/**
+ * The compact text of a file's object without its checksum, if that is the checksum of it and of the bytes behind it.
+ * `undefined` for a file that was changed or written by hand, or is damaged.
+ */
+export function wholeText(said: Fields, bytes?: Buffer): string | undefined {
+  const { crc, ...holdfast } = (said.holdfast ?? {}) as Fields
+  const text = JSON.stringify({ ...said, holdfast })
+  return crc === hexOf(checksum(text, bytes)) ? text : undefined
+}
+
+/** Of what the file says: what a codec or the stored form makes of it may be other bytes in another version. */
+function checksum(text: string, bytes: Buffer | undefined): number {
+  const crc = crc32(text)
+  return bytes === undefined ? crc : crc32(bytes, crc)
 }
 
 /** The head that parsed JSON says. Throws an `Error` that says what is wrong with it, or FORMAT_TOO_NEW. */
-export function parseHead(said: Record<string, unknown>): ValueHead {
+export function parseHead(said: Fields): ValueHead {
   const holdfast = said.holdfast ?? {}
   if (typeof holdfast !== 'object' || Array.isArray(holdfast)) throw new Error('has a "holdfast" that is no object')
-  const of = holdfast as Record<string, unknown>
+  const of = holdfast as Fields
   const format = numberIn(of, 'format', 0xffff, FORMAT)
   if (format > FORMAT) {
     throw new AgentMemoryError('FORMAT_TOO_NEW', {
@@ -81,7 +104,6 @@ export function parseHead(said: Record<string, unknown>): ValueHead {
     expiresAt: numberIn(of, 'expiresAtMs', Number.MAX_SAFE_INTEGER, NEVER),
     lsn: numberIn(of, 'lsn', Number.MAX_SAFE_INTEGER, NO_LSN),
     rawBytes: numberIn(of, 'rawBytes', 0xffff_ffff, 0),
-    crc: of.crc === undefined ? undefined : parseHex(of.crc),
   }
 }
 
@@ -89,7 +111,7 @@ export function hexOf(number: number): string {
   return number.toString(16).padStart(8, '0')
 }
 
-function parseKey(said: Record<string, unknown>): EncodedKey | undefined {
+function parseKey(said: Fields): EncodedKey | undefined {
   const key = said.key
   if (key !== undefined) {
     if (!Array.isArray(key) || !key.every(segment => typeof segment === 'string' && segment.isWellFormed())) {
@@ -124,12 +146,7 @@ function parseCompression(said: unknown): number {
   return COMPRESSION[id as keyof typeof COMPRESSION]
 }
 
-function parseHex(said: unknown): number {
-  if (typeof said === 'string' && /^[0-9a-f]{8}$/.test(said)) return Number.parseInt(said, 16)
-  throw unknown('crc', said)
-}
-
-function numberIn(said: Record<string, unknown>, name: string, max: number, byDefault: number): number {
+function numberIn(said: Fields, name: string, max: number, byDefault: number): number {
   const number = said[name] ?? byDefault
   if (typeof number === 'number' && Number.isInteger(number) && number >= 0 && number <= max) return number
   throw unknown(name, number)
