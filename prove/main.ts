@@ -5,6 +5,7 @@ import { registerFlip } from './flip.js'
 import { registerFuzz } from './fuzz.js'
 import { registerKill } from './kill-command.js'
 import { registerMutants } from './mutants.js'
+import { registerOutage } from './outage.js'
 import { registerPeers } from './peers-command.js'
 import { registerPower } from './power.js'
 import { registerProfiles } from './profile.js'
@@ -24,6 +25,7 @@ registerFaults(program)
 registerFlip(program)
 registerFuzz(program)
 registerMutants(program)
+registerOutage(program)
 registerPeers(program)
 registerProfiles(program)
 

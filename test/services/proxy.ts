@@ -73,7 +73,13 @@ export class TcpProxy {
       client.destroy()
       upstream.destroy()
     }
-    for (const socket of [client, upstream]) socket.setNoDelay(true).on('error', end).on('close', end)
+    // Where nothing passes, an end does not either.
+    for (const socket of [client, upstream]) {
+      socket
+        .setNoDelay(true)
+        .on('error', () => {})
+        .on('close', () => this.#pass(end))
+    }
     client.on('data', (sent: Buffer) => {
       isCut ||= this.cutsAnswer(sent)
       this.#pass(() => upstream.write(sent))

@@ -47,7 +47,7 @@ export class Connections {
         return result
       } catch (error) {
         // Otherwise the connection is ended, and the transaction with it. An error of ours leaves it open.
-        if (keepsConnection(error) || error instanceof AgentMemoryError) await client.query('ROLLBACK')
+        if (keepsConnection(error) || error instanceof AgentMemoryError) await client.query('ROLLBACK').catch(() => {})
         throw error
       }
     })

@@ -14,7 +14,8 @@ export function isServerError(error: unknown): error is ServerError {
 
 /** The server has answered with an error and its connection goes on. */
 export function keepsConnection(error: unknown): boolean {
-  return isServerError(error) && error.severity === 'ERROR'
+  // These words may be in another language: then the pool, which looks whether a connection can be asked, finds it out.
+  return isServerError(error) && error.severity !== 'FATAL' && error.severity !== 'PANIC'
 }
 
 export function postgresError(what: string, error: unknown): AgentMemoryError {
