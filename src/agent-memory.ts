@@ -2,10 +2,10 @@
 import { NEVER } from './codec/extras.js'
 import { WrongCallError } from './core/errors.js'
 import { decodeSegments, type EncodedKey, encodeKey, encodeSegment, encodeSegments, type Key } from './core/key.js'
-import type { CloseReport, Engine } from './engine/engine.js'
 import type { MemoryEvents } from './engine/events.js'
 import { closedError } from './engine/failures.js'
 import type { MemoryStatus } from './engine/inspection.js'
+import type { CloseReport, MemoryEngine } from './engine/memory-engine.js'
 import type { View } from './engine/turns.js'
 import type { Write, WriteResult } from './engine/write.js'
 import { type MapCore, MemoryMap, VALUE_RESERVE_BYTES } from './memory-map.js'
@@ -96,10 +96,12 @@ class Scope implements MemoryScope {
     this.#check()
     parseName(name)
     const { shared } = this.#handle
+    const { orphans } = shared
+    if (orphans === undefined) throw blobsNeedLog()
     const parse = (given: BlobsOptions, memory: MemoryConfig) => shapeConfig(parseBlobsOptions(given), memory)
     const core = coreOf(shared, manifestsOf(name), `The blobs "${name}" were`, options, parse)
     const manifests = new MemoryMap<Manifest, K>(name, core, this.#prefix, () => this.#check())
-    return new Blobs<K>(name, manifests, shared.orphans, () => this.#check())
+    return new Blobs<K>(name, manifests, orphans, () => this.#check())
   }
 
   sequence<V = unknown>(name: string, options?: SequenceOptions): Sequence<V> {
@@ -380,6 +382,13 @@ function loadedEncoder({ engine, config, values, valueBytesMax }: Omit<MapCore, 
     values.encode(value, valueBytesMax, keptMs === undefined ? NEVER : engine.expiresAt(keptMs))
 }
 
+function blobsNeedLog(): WrongCallError {
+  return new WrongCallError('INVALID_OPTION', {
+    message: 'Blobs were asked for, and this memory was opened without a log',
+    next: 'Keep them in a memory with a log: what an upload that was cut short leaves is removed by the one owner of a store',
+  })
+}
+
 function optionsDiffer(what: string): WrongCallError {
   return new WrongCallError('OPTIONS_DIFFER', {
     message: `${what} opened before with other options`,
@@ -389,7 +398,7 @@ function optionsDiffer(what: string): WrongCallError {
 
 /** Places what is appended when it is its turn at each of the heads, and writes it with the rest. */
 async function writeWithAppends(
-  engine: Engine,
+  engine: MemoryEngine,
   writes: readonly Write[],
   appends: readonly BatchAppend[],
   durability: Durability,

@@ -1,6 +1,7 @@
 /** All planted bugs by their name. */
 import { BLOB_MUTANTS } from './blob-mutants.js'
 import { BORDER_MUTANTS } from './border-mutants.js'
+import { DIRECT_MUTANTS } from './direct-mutants.js'
 import { ENGINE_MUTANTS } from './engine-mutants.js'
 import { LOG_MUTANTS } from './log-mutants.js'
 import type { Mutants } from './mutant.js'
@@ -12,4 +13,5 @@ export const MUTANTS: Mutants = {
   ...BORDER_MUTANTS,
   ...SHAPE_MUTANTS,
   ...BLOB_MUTANTS,
+  ...DIRECT_MUTANTS,
 }

@@ -24,6 +24,7 @@ import { closedError, failedError, inDoubtError, logFullError, storeDownError, w
 import { Feeds } from './feeds.js'
 import { Flusher, type LoggedFrame } from './flush.js'
 import { type EngineState, type MemoryStatus, statusOf } from './inspection.js'
+import type { CloseReport, MemoryEngine } from './memory-engine.js'
 import {
   folderError,
   prepareFolder,
@@ -42,22 +43,10 @@ import { Turns } from './turns.js'
 import { warnOfOpen } from './warnings.js'
 import { Writer } from './write.js'
 
-/** What `close` returns: where everything accepted is. */
-export interface CloseReport {
-  /** LSN up to which the data store has everything. */
-  inStore: Lsn
-  /** Entries that wait in the log for the next open. */
-  inLog: number
-  /** Entries of the frame that was being written when the log failed: the next open decides. */
-  inDoubt: number
-  /** Entries that never reached the log: only after its failure, and never one acknowledged as durable. */
-  lost: number
-}
-
 // How long to wait before a segment is tried again that had no room on the disk.
 const DISK_RETRY_MS = 1000
 
-export class Engine {
+export class Engine implements MemoryEngine {
   readonly config: EngineConfig
   readonly events: Events
   readonly tier: Tier
@@ -70,6 +59,7 @@ export class Engine {
   readonly feeds: Feeds
   readonly turns: Turns
   readonly compression: CompressionTally = { bytesBefore: 0, bytesAfter: 0 }
+  readonly hasOneOrder = true
   readonly recovery: RecoveryReport
   readonly folderKind: string
   readonly epoch: number
@@ -173,7 +163,13 @@ export class Engine {
     })
     this.feeds = new Feeds(this.flusher)
     this.turns = new Turns(this.reader, this.writer, key => this.feeds.written(key))
-    this.#sweeper = new Sweeper({ clock: config.clock, expiry: this.#expiry, keeper, writer: this.writer })
+    this.#sweeper = new Sweeper({
+      clock: config.clock,
+      expiry: this.#expiry,
+      keeper,
+      writer: this.writer,
+      durability: 'write-ahead',
+    })
     keeper.flushedLsn = () => this.checkpointer.flushedLsn
     keeper.onUp = storeMark => this.checkpointer.storeIsUp(storeMark)
     this.checkpointer.start()
@@ -192,6 +188,14 @@ export class Engine {
 
   get log(): Log {
     return this.#log
+  }
+
+  get lastLsn(): Lsn {
+    return this.flusher.lastLsn
+  }
+
+  get durableLsn(): Lsn {
+    return this.flusher.durableLsn
   }
 
   get diskFull(): AgentMemoryError | undefined {
@@ -271,6 +275,13 @@ export class Engine {
     return this.#reopening
   }
 
+  report(): CloseReport {
+    const inDoubt = this.flusher.inFlight?.entries.length ?? 0
+    const lost = this.tier.dirtyCount
+    const inLog = this.tier.unstoredCount - lost - inDoubt
+    return { inStore: this.checkpointer.flushedLsn, inLog, inDoubt, lost }
+  }
+
   /** Flushes, checkpoints as far as the deadline allows, and closes. What waits in the log is there at the next open. */
   close(deadlineMs: number): Promise<CloseReport> {
     this.#closing ??= this.#close(deadlineMs)
@@ -347,10 +358,7 @@ export class Engine {
         .catch(() => {})
     this.#settlement.abandon(closedError())
     this.#state = 'closed'
-    const inDoubt = this.flusher.inFlight?.entries.length ?? 0
-    const lost = this.tier.dirtyCount
-    const inLog = this.tier.unstoredCount - lost - inDoubt
-    return { inStore: this.checkpointer.flushedLsn, inLog, inDoubt, lost }
+    return this.report()
   }
 
   async #isIdleBefore(work: Promise<unknown>, ends: number): Promise<boolean> {
