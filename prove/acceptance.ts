@@ -3,6 +3,7 @@
  * can be on a disk before, or known to anybody.
  */
 import { decodeSegments, type EncodedKey } from '../src/core/key.js'
+import type { Engine } from '../src/engine/engine.js'
 import type { AgentMemory } from '../src/index.js'
 import type { Accepted } from './history.js'
 import { placesOf } from './shape.js'
@@ -15,7 +16,7 @@ export interface AcceptanceListener {
 }
 
 export function listen(memory: AgentMemory, listener: AcceptanceListener): void {
-  const { flusher } = placesOf(memory)[0]!.map.engine
+  const { flusher } = placesOf(memory)[0]!.map.engine as Engine
   const accept = flusher.accept.bind(flusher)
   // The head of a list is written behind its items, in the same batch.
   let items = { entries: 0, bytes: 0 }

@@ -3,10 +3,10 @@ import { NEVER } from './codec/extras.js'
 import { WrongCallError } from './core/errors.js'
 import { decodeSegments, type EncodedKey, encodeKey, encodeSegment, encodeSegments, type Key } from './core/key.js'
 import type { DeadLetters } from './engine/dead-letters.js'
-import type { CloseReport, Engine } from './engine/engine.js'
 import type { MemoryEvents } from './engine/events.js'
 import { closedError } from './engine/failures.js'
 import type { MemoryStatus } from './engine/inspection.js'
+import type { CloseReport, MemoryEngine } from './engine/memory-engine.js'
 import type { View } from './engine/turns.js'
 import type { Write, WriteResult } from './engine/write.js'
 import { type MapCore, MemoryMap, VALUE_RESERVE_BYTES } from './memory-map.js'
@@ -97,10 +97,14 @@ class Scope implements MemoryScope {
     this.#check()
     parseName(name)
     const { shared } = this.#handle
+    const { orphans } = shared
+    if (orphans === undefined) {
+      throw needsLog('Blobs', 'what an upload that was cut short leaves is removed by the one owner of a store')
+    }
     const parse = (given: BlobsOptions, memory: MemoryConfig) => shapeConfig(parseBlobsOptions(given), memory)
     const core = coreOf(shared, manifestsOf(name), `The blobs "${name}" were`, options, parse)
     const manifests = new MemoryMap<Manifest, K>(name, core, this.#prefix, () => this.#check())
-    return new Blobs<K>(name, manifests, shared.orphans, () => this.#check())
+    return new Blobs<K>(name, manifests, orphans, () => this.#check())
   }
 
   sequence<V = unknown>(name: string, options?: SequenceOptions): Sequence<V> {
@@ -282,7 +286,10 @@ export class AgentMemory implements MemoryScope, AsyncDisposable {
    * then, or until they are superseded.
    */
   get deadLetters(): DeadLetters {
-    return this.#engine.deadLetters
+    const { deadLetters } = this.#engine
+    if (deadLetters === undefined)
+      throw needsLog('Dead letters', 'without one, what the store refuses is told to its caller')
+    return deadLetters
   }
 
   /** After `failed`: recovers the log, logs again what was in doubt, and takes writes again. */
@@ -389,6 +396,13 @@ function loadedEncoder({ engine, config, values, valueBytesMax }: Omit<MapCore, 
     values.encode(value, valueBytesMax, keptMs === undefined ? NEVER : engine.expiresAt(keptMs))
 }
 
+function needsLog(what: string, why: string): WrongCallError {
+  return new WrongCallError('INVALID_OPTION', {
+    message: `${what} were asked for, and this memory was opened without a log`,
+    next: `Open a memory with a log: ${why}`,
+  })
+}
+
 function optionsDiffer(what: string): WrongCallError {
   return new WrongCallError('OPTIONS_DIFFER', {
     message: `${what} opened before with other options`,
@@ -398,7 +412,7 @@ function optionsDiffer(what: string): WrongCallError {
 
 /** Places what is appended when it is its turn at each of the heads, and writes it with the rest. */
 async function writeWithAppends(
-  engine: Engine,
+  engine: MemoryEngine,
   writes: readonly Write[],
   appends: readonly BatchAppend[],
   durability: Durability,

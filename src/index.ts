@@ -17,9 +17,9 @@ export type { Key } from './core/key.js'
 export type { StoreOpener, ThreadOpener } from './engine/config.js'
 export type { DeadLetter, DeadWrite } from './engine/dead-letter.js'
 export type { DeadLetters, ReplayReport } from './engine/dead-letters.js'
-export type { CloseReport } from './engine/engine.js'
 export type { MemoryEvents, WarningCode } from './engine/events.js'
 export type { EngineState, MemoryStatus } from './engine/inspection.js'
+export type { CloseReport } from './engine/memory-engine.js'
 export type { RecoveryReport } from './engine/recovery.js'
 export type { WriteResult } from './engine/write.js'
 export type { LoadContext } from './load-options.js'
@@ -76,6 +76,7 @@ export type {
   StoredEntry,
   StoreIdentity,
 } from './stores/data-store.js'
+export type { DirectBatch, DirectOutcome, DirectStore, DirectUnit, DirectWrite } from './stores/direct-store.js'
 export type { CodecName, CompressionOptions, SchemaOptions, ValueOptions } from './value-options.js'
 export type { WriteBatch } from './write-batch.js'
 export { type BatchesOptions, type BatchProgress, IncompleteBatchError, type ManyResult } from './write-many.js'

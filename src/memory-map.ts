@@ -2,8 +2,8 @@
 import { NEVER } from './codec/extras.js'
 import { WrongCallError } from './core/errors.js'
 import { afterPrefix, checkKeyLength, decodeKey, type EncodedKey, encodeKey, type Key } from './core/key.js'
-import type { Engine } from './engine/engine.js'
 import { DELETED, type EncodedWrite } from './engine/flush.js'
+import type { MemoryEngine } from './engine/memory-engine.js'
 import type { FoundValue } from './engine/read.js'
 import type { Write, WriteResult } from './engine/write.js'
 import { checkObject, integer } from './option-checks.js'
@@ -57,6 +57,12 @@ export interface RangeOptions<K extends Key = Key> {
 export interface ReadOptions {
   /** Waits until what is read is on stable storage. @defaultValue false */
   durable?: boolean
+  /**
+   * Asks the store, also for what the tier holds. It makes a difference without a log, where other nodes write.
+   *
+   * @defaultValue false
+   */
+  fresh?: boolean
 }
 
 export interface UpdateOptions<V> extends WriteOptions {
@@ -76,7 +82,7 @@ export interface UpdateResult<V> extends WriteResult {
 
 /** What a map is made of, for all handles of it. */
 export interface MapCore<Config extends MapConfig = MapConfig> {
-  engine: Engine
+  engine: MemoryEngine
   /** The map's name, encoded: it leads every key. */
   prefix: EncodedKey
   config: Config
@@ -136,6 +142,7 @@ export class MemoryMap<V = unknown, K extends Key = Key, In = V> {
 
   async #loaded(key: K, options: ReadOptions | undefined): Promise<Loaded | undefined> {
     checkRead(options)
+    if (options?.fresh === true) await this.#find(key, options)
     const loaded = await this.#core.readThrough!.get({ key: this.#encode(key), start: this.#prefix.length })
     if (options?.durable !== true) return loaded
     // What was loaded and could not be kept has its home elsewhere, so that no crash here takes it back.
@@ -290,7 +297,7 @@ export class MemoryMap<V = unknown, K extends Key = Key, In = V> {
   }
 
   /** @internal The engine that the map belongs to. */
-  get engine(): Engine {
+  get engine(): MemoryEngine {
     return this.#core.engine
   }
 
@@ -323,8 +330,9 @@ export class MemoryMap<V = unknown, K extends Key = Key, In = V> {
     this.#check()
     const encoded = this.#encode(key)
     const { engine } = this.#core
-    const state = engine.reader.held(encoded) ?? (await engine.reader.state(encoded))
     checkRead(options)
+    const held = options?.fresh === true ? undefined : engine.reader.held(encoded)
+    const state = held ?? (await engine.reader.state(encoded, options?.fresh))
     if (options?.durable === true) await engine.writer.reach(state.lsn, 'log')
     return state.found
   }
@@ -387,7 +395,7 @@ function earlier(a: EncodedKey, b: EncodedKey): EncodedKey {
 }
 
 function checkRead(options: ReadOptions | undefined): void {
-  if (options !== undefined) checkObject(options, 'a read', ['durable'])
+  if (options !== undefined) checkObject(options, 'a read', ['durable', 'fresh'])
 }
 
 function checkFunction(fn: unknown): void {

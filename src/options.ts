@@ -1,7 +1,9 @@
 /** Options, checked once, here: what the engine gets has no field missing and none that is wrong. */
 import { VALUE_BYTES_LIMIT } from './codec/compression.js'
 import type { Key } from './core/key.js'
+import { checkDurabilities, parseDirect } from './direct-options.js'
 import type { EngineConfig, StoreOpener } from './engine/config.js'
+import type { DirectConfig } from './engine/direct/direct-engine.js'
 import { type Clock, systemClock } from './io/clock.js'
 import type { FileSystem } from './io/file-system.js'
 import { nodeFileSystem } from './io/node-file-system.js'
@@ -29,7 +31,7 @@ export interface AgentMemoryOptions {
   /**
    * How durable a write is if neither it nor its map says otherwise.
    *
-   * @defaultValue 'write-ahead'
+   * @defaultValue 'write-ahead'; without a log 'write-through'
    */
   durability?: Durability
   /**
@@ -69,6 +71,21 @@ export interface AgentMemoryOptions {
    * @defaultValue beside the store: `./memory.db-holdfast`, or `.holdfast` in a folder of files; for a server, a folder in `./.holdfast`
    */
   folder?: string
+  /**
+   * `none`: direct mode, for a store that several nodes share, or a machine whose disk is not to be trusted. Writes go
+   * straight to the store, which decides versions; there is no write-ahead, and the location is only a name.
+   *
+   * @defaultValue a log in the folder
+   * @see docs/stores.md, "Without a log"
+   */
+  log?: 'none'
+  /**
+   * Without a log: how old what the tier holds may be before the store is asked again, in ms. So long may another node's
+   * write go unseen; `get(key, { fresh: true })` always asks.
+   *
+   * @defaultValue 1,000
+   */
+  staleMs?: number
   /**
    * What to do if the store is there and its log is not: `refuse` (LOG_LOST), or `proceed` without what only the log
    * had, which is told as a `warning` event.
@@ -178,6 +195,8 @@ export type BatchOptions = Pick<WriteOptions, 'durability' | 'dataClass'>
 
 export interface MemoryConfig {
   engine: EngineConfig
+  /** `undefined`: the memory has a log. */
+  direct: DirectConfig | undefined
   durability: Durability
   /** Sorted, the most specific first. */
   rules: readonly Rule[]
@@ -209,6 +228,8 @@ const MEMORY_KEYS = [
   'maxLoss',
   'store',
   'folder',
+  'log',
+  'staleMs',
   'onLogLost',
   'tierBytesMax',
   'frameBytesMax',
@@ -259,10 +280,16 @@ export function parseMemoryOptions(location: unknown, options: AgentMemoryOption
     segmentBytesMin: Math.min(SEGMENT_BYTES_MIN, alignDown(segmentBytesMax)),
     segmentBytesMax: alignDown(segmentBytesMax),
   }
+  const direct = parseDirect(options, engine)
+  const isDirect = direct !== undefined
+  const durability = parseDurability(options.durability) ?? (isDirect ? 'write-through' : 'write-ahead')
+  const rules = parseRules(options.rules ?? [], 'memory')
+  checkDurabilities(isDirect, 'The memory', durability, rules)
   return {
     engine,
-    durability: parseDurability(options.durability) ?? 'write-ahead',
-    rules: parseRules(options.rules ?? [], 'memory'),
+    direct,
+    durability,
+    rules,
     maxLoss: parseMaxLoss(options.maxLoss, DEFAULT_MAX_LOSS, frameBytesMax),
   }
 }
@@ -280,7 +307,9 @@ export function parseMapOptions(map: string, options: MapOptions & SchemaOptions
   const values = parseValueOptions(options)
   const memoryRules = memory.rules
   const memoryDurability = memory.durability
-  const policy = new MapPolicy({ map, durability, dataClass, mapRules, memoryRules, memoryDurability })
+  const isLogless = memory.direct !== undefined
+  checkDurabilities(isLogless, `The map "${map}"`, durability, mapRules)
+  const policy = new MapPolicy({ map, durability, dataClass, mapRules, memoryRules, memoryDurability, isLogless })
   const fingerprint = JSON.stringify([
     policy.byDefault.durability,
     dataClass,

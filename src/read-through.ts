@@ -1,12 +1,13 @@
 /**
  * Read-through: loads what a map does not hold, once for all who wait for it, and keeps it in the map.
  *
- * I25: what is loaded never overwrites what was written or deleted since its load began.
+ * I25: what is loaded never overwrites what was written or deleted since its load began, by this node or by another.
  */
 import { decodeKey, decodeSegments, type EncodedKey, type Key } from './core/key.js'
-import type { Engine } from './engine/engine.js'
+import type { Lsn } from './core/lsn.js'
 import { closedError } from './engine/failures.js'
 import { absentUntil, DELETED, type EncodedWrite } from './engine/flush.js'
+import type { MemoryEngine } from './engine/memory-engine.js'
 import type { FoundValue, Watch } from './engine/read.js'
 import type { Load, Loading } from './load-options.js'
 import type { Durability } from './policy/durability.js'
@@ -17,7 +18,7 @@ import type { EncodedValue } from './values.js'
 export type LoadedEncoder = (value: unknown) => EncodedValue
 
 export interface ReadThroughParts {
-  engine: Engine
+  engine: MemoryEngine
   map: string
   /** The map's name, encoded: it leads every key. */
   prefix: EncodedKey
@@ -76,12 +77,12 @@ export class ReadThrough {
       const state = reader.held(place.key) ?? (await reader.state(place.key))
       if (state.found !== undefined) {
         // The caller is served what there is; what comes of the load is for those who come later.
-        if (!this.#isFresh(state.found)) void this.#flight(place)
+        if (!this.#isFresh(state.found)) void this.#flight(place, state.lsn)
         return state.found
       }
       if (state.isKnownAbsent) return undefined
       // It may have been loaded by another while it was looked for.
-      if (state.isCurrent()) return this.#flight(place).result
+      if (state.isCurrent()) return this.#flight(place, state.lsn).result
     }
   }
 
@@ -112,20 +113,21 @@ export class ReadThrough {
     for (const abort of this.#aborts) abort()
   }
 
-  #flight(place: Place): Flight {
+  /** `seen`: LSN of what there was when the load was asked for. */
+  #flight(place: Place, seen: Lsn): Flight {
     const running = this.#flights.get(place.key)
     // What began before the key was written or deleted may bring what was true before that.
-    return running === undefined || running.watch.isStale ? this.#start(place) : running
+    return running === undefined || running.watch.isStale ? this.#start(place, seen) : running
   }
 
-  #start(place: Place): Flight {
+  #start(place: Place, seen: Lsn): Flight {
     if (this.#isClosed) throw closedError()
     const { engine } = this.#parts
     const watch = engine.reader.watch(place.key)
     const encode = this.#encode
     const { value, abort } = this.#call(place)
     const loaded = value.then(found => (found === undefined ? undefined : encode(found)))
-    const flight: Flight = { watch, result: loaded.then(encoded => this.#keep(place, watch, encoded)) }
+    const flight: Flight = { watch, result: loaded.then(encoded => this.#keep(place, watch, seen, encoded)) }
     this.#flights.set(place.key, flight)
     this.#aborts.add(abort)
     const forget = () => {
@@ -161,13 +163,15 @@ export class ReadThrough {
   }
 
   /** Keeps what was loaded, and returns what those who wait are given. Nobody waits for the disk: it can be loaded again. */
-  async #keep(place: Place, watch: Watch, loaded: EncodedValue | undefined): Promise<Loaded | undefined> {
+  async #keep(place: Place, watch: Watch, seen: Lsn, loaded: EncodedValue | undefined): Promise<Loaded | undefined> {
     const { engine, loading, budget } = this.#parts
     const { negativeTtlMs } = loading
     const kept = loaded ?? (negativeTtlMs === 0 ? DELETED : absentUntil(engine.expiresAt(negativeTtlMs)))
     const content = (found: FoundValue | undefined): EncodedWrite => {
       const changesNothing = loaded === undefined && negativeTtlMs === 0 && found === undefined
-      if (watch.isStale || changesNothing) throw NOTHING_TO_KEEP
+      // Another node's write spoils no watch of this one.
+      const isAnother = found !== undefined && found.lsn !== seen
+      if (watch.isStale || isAnother || changesNothing) throw NOTHING_TO_KEEP
       return kept
     }
     try {

@@ -6,8 +6,10 @@ import { realpathSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { WrongCallError } from './core/errors.js'
 import type { EncodedKey } from './core/key.js'
-import { type CloseReport, Engine } from './engine/engine.js'
+import { DirectEngine } from './engine/direct/direct-engine.js'
+import { Engine } from './engine/engine.js'
 import { closedError, withDeadline } from './engine/failures.js'
+import type { CloseReport, MemoryEngine } from './engine/memory-engine.js'
 import { nodeFileSystem } from './io/node-file-system.js'
 import type { MapCore } from './memory-map.js'
 import type { MemoryConfig } from './options.js'
@@ -16,14 +18,14 @@ import { identityOf } from './policy/rules.js'
 import { Orphans } from './shapes/orphans.js'
 
 export interface SharedEngine {
-  engine: Engine
+  engine: MemoryEngine
   config: MemoryConfig
   /** The loss bound of all maps that declare none. */
   budget: LossBudget
   /** By what leads the keys of each. */
   maps: Map<EncodedKey, MapCore>
-  /** Chunks of blobs that are to be removed. */
-  orphans: Orphans
+  /** Chunks of blobs that are to be removed; `undefined` without a log. */
+  orphans: Orphans | undefined
   /** How many memories of this process use it. */
   handles: number
   /** Under what it is registered; `undefined` if it is not shared. */
@@ -48,7 +50,8 @@ function registry(): Map<string, Opened> {
 
 /** Opens the engine of a folder, or shares the one that is open. OPTIONS_DIFFER if that was opened with others. */
 export async function openShared(config: MemoryConfig): Promise<SharedEngine> {
-  if (config.engine.fileSystem !== nodeFileSystem) return open(config, undefined)
+  // Without a log each open is a node of its own.
+  if (config.direct !== undefined || config.engine.fileSystem !== nodeFileSystem) return open(config, undefined)
   const folder = canonical(config.engine.folder)
   const fingerprint = fingerprintOf(config)
   for (;;) {
@@ -73,9 +76,7 @@ export async function closeShared(shared: SharedEngine, deadlineMs: number): Pro
   if (shared.handles > 0) {
     // What does not get done in time goes on: others have the memory open still.
     await Promise.allSettled([withDeadline(engine.flush(), deadlineMs, shared.config.engine.clock, closedError)])
-    const inDoubt = engine.flusher.inFlight?.entries.length ?? 0
-    const inLog = engine.tier.unstoredCount - engine.tier.dirtyCount - inDoubt
-    return { inStore: engine.checkpointer.flushedLsn, inLog, inDoubt, lost: 0 }
+    return { ...engine.report(), lost: 0 }
   }
   for (const { readThrough } of shared.maps.values()) readThrough?.close()
   const closing = engine.close(deadlineMs)
@@ -101,9 +102,13 @@ async function openFirst(folder: string, fingerprint: string, config: MemoryConf
 }
 
 async function open(config: MemoryConfig, registeredAs: string | undefined): Promise<SharedEngine> {
+  const rest = { config, maps: new Map(), handles: 1, registeredAs }
+  if (config.direct !== undefined) {
+    const engine = await DirectEngine.open(config.direct)
+    return { ...rest, engine, budget: engine.addBudget(config.maxLoss), orphans: undefined }
+  }
   const engine = await Engine.open(config.engine)
-  const budget = engine.addBudget(config.maxLoss)
-  return { engine, config, budget, maps: new Map(), orphans: new Orphans(engine), handles: 1, registeredAs }
+  return { ...rest, engine, budget: engine.addBudget(config.maxLoss), orphans: new Orphans(engine) }
 }
 
 function fingerprintOf({ engine, durability, rules, maxLoss }: MemoryConfig): string {

@@ -1,7 +1,7 @@
 /** Writes over several maps that take effect together. */
 import { WrongCallError } from './core/errors.js'
 import type { EncodedKey, Key } from './core/key.js'
-import type { Engine } from './engine/engine.js'
+import type { MemoryEngine } from './engine/memory-engine.js'
 import type { Planned, View } from './engine/turns.js'
 import type { Write } from './engine/write.js'
 import type { MemoryMap } from './memory-map.js'
@@ -23,14 +23,14 @@ export interface BatchAppend<Item = unknown, Value = unknown> {
 /** What can be appended to in a batch: a sequence, or conversations. */
 export interface Appendable<Args extends readonly unknown[]> {
   /** @internal */
-  readonly engine: Engine
+  readonly engine: MemoryEngine
   /** @internal */
   toAppend(...args: Args): BatchAppend
 }
 
 /** Gathers the writes of a batch. */
 export class WriteBatch {
-  readonly #engine: Engine
+  readonly #engine: MemoryEngine
   readonly #writes: Write[] = []
   readonly #appends = new Map<EncodedKey, BatchAppend>()
   /** How durable each of them has to be, if nothing else is said of the whole batch. */
@@ -38,7 +38,7 @@ export class WriteBatch {
   #isDone = false
 
   /** @internal Batches come from `memory.batch`. */
-  constructor(engine: Engine) {
+  constructor(engine: MemoryEngine) {
     this.#engine = engine
   }
 
@@ -87,7 +87,7 @@ export class WriteBatch {
   }
 
   /** `method` is what makes a target one of its kind. */
-  #check(target: { engine: Engine }, method: unknown, kind: 'map' | 'sequence'): void {
+  #check(target: { engine: MemoryEngine }, method: unknown, kind: 'map' | 'sequence'): void {
     if (this.#isDone) {
       throw new WrongCallError('INVALID_ARGUMENT', {
         message: 'A write was added to a batch after its function had returned',

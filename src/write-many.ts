@@ -5,8 +5,8 @@
  * Of batches that follow one another only one is in memory at a time, beside what it took to know that they do not fit.
  */
 import { AgentMemoryError, type ErrorDetails, UnsettledWriteError, WrongCallError } from './core/errors.js'
-import type { Engine } from './engine/engine.js'
 import type { EncodedWrite } from './engine/flush.js'
+import type { MemoryEngine } from './engine/memory-engine.js'
 import { bytesInBatch, type Write, type WriteResult } from './engine/write.js'
 import { badOption, integer } from './option-checks.js'
 import type { Durability } from './policy/durability.js'
@@ -55,7 +55,7 @@ export class IncompleteBatchError extends AgentMemoryError {
 const BATCH_SIZE = 100
 
 export interface ManyParts {
-  engine: Engine
+  engine: MemoryEngine
   /** Name of the map, for the `progress` event. */
   map: string
   durabilityOf(writes: readonly Write[]): Durability

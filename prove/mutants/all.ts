@@ -2,6 +2,7 @@
 import { BLOB_MUTANTS } from './blob-mutants.js'
 import { BORDER_MUTANTS } from './border-mutants.js'
 import { DEAD_LETTER_MUTANTS } from './dead-letter-mutants.js'
+import { DIRECT_MUTANTS } from './direct-mutants.js'
 import { ENGINE_MUTANTS } from './engine-mutants.js'
 import { LOG_MUTANTS } from './log-mutants.js'
 import type { Mutants } from './mutant.js'
@@ -14,4 +15,5 @@ export const MUTANTS: Mutants = {
   ...SHAPE_MUTANTS,
   ...BLOB_MUTANTS,
   ...DEAD_LETTER_MUTANTS,
+  ...DIRECT_MUTANTS,
 }

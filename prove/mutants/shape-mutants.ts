@@ -6,7 +6,7 @@ export const SHAPE_MUTANTS: Mutants = {
     what: 'a conversation that comes back after a delete begins at the positions that it had',
     breaks: 'I26',
     caughtBy: 'test:shapes/conversations',
-    edits: [{ file: 'shapes/list-plans.js', find: 'this.#home.core.engine.flusher.lastLsn + 1', replace: '1' }],
+    edits: [{ file: 'shapes/list-plans.js', find: 'this.#home.core.engine.lastLsn + 1', replace: '1' }],
   },
   'head-goes-with-the-items': {
     what: 'a sequence whose items have all gone begins at 0 again',

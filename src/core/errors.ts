@@ -23,6 +23,7 @@ export type ErrorCode =
   | 'LOG_FULL'
   | 'LOG_LOST'
   | 'NOT_A_MEMORY'
+  | 'OUTCOME_UNKNOWN'
   | 'OVERLOADED'
   | 'OWNED_ELSEWHERE'
   | 'SCHEMA_MISMATCH'
@@ -72,7 +73,7 @@ export class AgentMemoryError extends Error {
   }
 }
 
-/** An accepted write whose promise could not be kept in time (STORE_BEHIND), or at all (IN_DOUBT). */
+/** An accepted write whose promise could not be kept in time (STORE_BEHIND, OUTCOME_UNKNOWN), or at all (IN_DOUBT). */
 export class UnsettledWriteError extends AgentMemoryError {
   readonly lsn: number
   /** How far the write is known to have come. */
@@ -80,7 +81,7 @@ export class UnsettledWriteError extends AgentMemoryError {
   readonly #settled: () => Promise<Fate>
 
   constructor(
-    code: 'IN_DOUBT' | 'STORE_BEHIND',
+    code: 'IN_DOUBT' | 'OUTCOME_UNKNOWN' | 'STORE_BEHIND',
     details: ErrorDetails & { lsn: number; reached: 'tier' | 'log'; settled: () => Promise<Fate> },
   ) {
     super(code, details)

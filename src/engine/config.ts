@@ -2,6 +2,7 @@
 import type { Clock } from '../io/clock.js'
 import type { FileSystem } from '../io/file-system.js'
 import type { DataStore, OpenTerms } from '../stores/data-store.js'
+import type { DirectStore } from '../stores/direct-store.js'
 
 export interface EngineConfig {
   /** The memory's folder, absolute. */
@@ -32,6 +33,11 @@ export interface StoreOpener {
   kind: string
   /** `create` is false for a memory that had its store before: a missing one is STORE_LOST then, not a new one. */
   open(create: boolean, terms?: OpenTerms): Promise<DataStore>
+  /**
+   * Opens it for `log: 'none'`, where several nodes use it at once; only for a store that decides versions itself.
+   * `deadlineMs`: how long its callers wait for each call.
+   */
+  openDirect?(deadlineMs: number): Promise<DirectStore>
   /** Keys of one run of a checkpoint, for a store that takes long for each; a run still ends with a whole frame. */
   runKeysMax?: number
   /** What tells it from others of its kind, if the memory's folder does not: an absolute path, say. */

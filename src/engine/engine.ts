@@ -26,6 +26,7 @@ import { closedError, failedError, inDoubtError, storeDownError, withDeadline } 
 import { Feeds } from './feeds.js'
 import { Flusher, type LoggedFrame } from './flush.js'
 import { type EngineState, type MemoryStatus, statusOf } from './inspection.js'
+import type { CloseReport, MemoryEngine } from './memory-engine.js'
 import {
   folderError,
   prepareFolder,
@@ -45,22 +46,10 @@ import { Turns } from './turns.js'
 import { warnOfOpen } from './warnings.js'
 import { Writer } from './write.js'
 
-/** What `close` returns: where everything accepted is. */
-export interface CloseReport {
-  /** LSN up to which the data store has everything. */
-  inStore: Lsn
-  /** Entries that wait in the log for the next open. */
-  inLog: number
-  /** Entries of the frame that was being written when the log failed: the next open decides. */
-  inDoubt: number
-  /** Entries that never reached the log: only after its failure, and never one acknowledged as durable. */
-  lost: number
-}
-
 // How long to wait before a segment is tried again that had no room on the disk.
 const DISK_RETRY_MS = 1000
 
-export class Engine {
+export class Engine implements MemoryEngine {
   readonly config: EngineConfig
   readonly events: Events
   readonly tier: Tier
@@ -74,6 +63,7 @@ export class Engine {
   readonly turns: Turns
   readonly deadLetters: DeadLetters
   readonly compression: CompressionTally = { bytesBefore: 0, bytesAfter: 0 }
+  readonly hasOneOrder = true
   readonly recovery: RecoveryReport
   readonly folderKind: string
   readonly epoch: number
@@ -171,24 +161,27 @@ export class Engine {
     })
     this.reader = new Reader(tier, keeper, this.#expiry, this.#log, () => this.#sweeper.wake())
     this.scanner = new Scanner(tier, keeper, this.reader)
+    const checkWritable = () => this.#checkWritable()
     this.writer = new Writer({
       config,
       flusher: this.flusher,
       checkpointer: this.checkpointer,
       reader: this.reader,
       parked,
-      checkWritable: () => this.#checkWritable(),
+      checkWritable,
     })
-    this.deadLetters = new DeadLetters({
-      parked,
-      checkpointer: this.checkpointer,
-      expiry: this.#expiry,
-      checkWritable: () => this.#checkWritable(),
-    })
+    const { checkpointer } = this
+    this.deadLetters = new DeadLetters({ parked, checkpointer, expiry: this.#expiry, checkWritable })
     parked.onReleased = key => this.reader.accepted(key)
     this.feeds = new Feeds(this.flusher)
     this.turns = new Turns(this.reader, this.writer, key => this.feeds.written(key))
-    this.#sweeper = new Sweeper({ clock: config.clock, expiry: this.#expiry, keeper, writer: this.writer })
+    this.#sweeper = new Sweeper({
+      clock: config.clock,
+      expiry: this.#expiry,
+      keeper,
+      writer: this.writer,
+      durability: 'write-ahead',
+    })
     keeper.flushedLsn = () => this.checkpointer.flushedLsn
     keeper.onUp = (storeMark, found) => this.checkpointer.storeIsUp(storeMark, found)
     this.checkpointer.start()
@@ -196,9 +189,8 @@ export class Engine {
     this.checkpointer.release()
     this.#prepareSpare()
     // Listeners can be added only once the caller has the memory: warnings wait for that.
-    const { lostAfter } = recovered
-    const { tornBytes } = report
-    config.clock.soon(() => warnOfOpen(events, { folder: config.folder, folderKind, tornBytes, lostAfter }))
+    const found = { folder: config.folder, folderKind, tornBytes: report.tornBytes, lostAfter: recovered.lostAfter }
+    config.clock.soon(() => warnOfOpen(events, found))
   }
 
   get state(): EngineState {
@@ -207,6 +199,14 @@ export class Engine {
 
   get log(): Log {
     return this.#log
+  }
+
+  get lastLsn(): Lsn {
+    return this.flusher.lastLsn
+  }
+
+  get durableLsn(): Lsn {
+    return this.flusher.durableLsn
   }
 
   get diskFull(): AgentMemoryError | undefined {
@@ -286,6 +286,13 @@ export class Engine {
     return this.#reopening
   }
 
+  report(): CloseReport {
+    const inDoubt = this.flusher.inFlight?.entries.length ?? 0
+    const lost = this.tier.dirtyCount
+    const inLog = this.tier.unstoredCount - lost - inDoubt
+    return { inStore: this.checkpointer.flushedLsn, inLog, inDoubt, lost }
+  }
+
   /** Flushes, checkpoints as far as the deadline allows, and closes. What waits in the log is there at the next open. */
   close(deadlineMs: number): Promise<CloseReport> {
     this.#closing ??= this.#close(deadlineMs)
@@ -326,8 +333,8 @@ export class Engine {
   }
 
   async #close(deadlineMs: number): Promise<CloseReport> {
-    const ends = this.config.clock.monotonicMs() + deadlineMs
     const { clock } = this.config
+    const ends = clock.monotonicMs() + deadlineMs
     const reopening = Promise.allSettled([this.#reopening])
     await Promise.allSettled([withDeadline(reopening, deadlineMs, clock, closedError)])
     const hasFailed = this.#state === 'failed'
@@ -336,9 +343,7 @@ export class Engine {
     this.writer.rejectQueued(closedError())
     if (!hasFailed) await this.#drainBefore(ends)
     const paused = this.checkpointer.pause()
-    await Promise.allSettled([
-      withDeadline(paused, Math.max(1000, ends - this.config.clock.monotonicMs()), this.config.clock, closedError),
-    ])
+    await Promise.allSettled([withDeadline(paused, Math.max(1000, ends - clock.monotonicMs()), clock, closedError)])
     const settlement = this.#settlement
     this.flusher.stop(lsn => inDoubtError(lsn, () => settlement.promise, closedError()))
     this.checkpointer.stop(() => closedError())
@@ -362,10 +367,7 @@ export class Engine {
         .catch(() => {})
     this.#settlement.abandon(closedError())
     this.#state = 'closed'
-    const inDoubt = this.flusher.inFlight?.entries.length ?? 0
-    const lost = this.tier.dirtyCount
-    const inLog = this.tier.unstoredCount - lost - inDoubt
-    return { inStore: this.checkpointer.flushedLsn, inLog, inDoubt, lost }
+    return this.report()
   }
 
   async #isIdleBefore(work: Promise<unknown>, ends: number): Promise<boolean> {

@@ -1,5 +1,5 @@
 /** The engine's errors, in one place, so that each says the same wherever it arises. */
-import { AgentMemoryError, type Fate, systemCode, UnsettledWriteError } from '../core/errors.js'
+import { AgentMemoryError, type Fate, systemCode, UnsettledWriteError, WrongCallError } from '../core/errors.js'
 import type { Lsn } from '../core/lsn.js'
 
 export function closedError(): AgentMemoryError {
@@ -39,10 +39,40 @@ export function storeBehindError(lsn: Lsn, until: string, settled: () => Promise
   })
 }
 
+/** In direct mode: the store has not said in time what came of a write, or cannot be asked any more. */
+export function outcomeUnknownError(cause: unknown, settled: () => Promise<Fate>): UnsettledWriteError {
+  const why = cause === undefined ? 'no answer in time' : messageOf(cause)
+  return new UnsettledWriteError('OUTCOME_UNKNOWN', {
+    message: `The data store was given the write, and has not said what came of it (${why})`,
+    next: 'Do not repeat the write before error.settled() says "lost"; if that rejects, read what is there and decide anew',
+    lsn: 0,
+    reached: 'tier',
+    settled,
+    cause,
+  })
+}
+
+/** In direct mode: a write that was not accepted, since there is no log that could keep it. */
+export function refusedDownError(cause: unknown): AgentMemoryError {
+  return new AgentMemoryError('STORE_DOWN', {
+    message: `The data store does not answer, and this memory has no log (${messageOf(cause)})`,
+    next: 'Try again later: this write was not accepted; the memory opens the store again by itself',
+    cause,
+  })
+}
+
+/** `what` begins a sentence about what was asked for. */
+export function needsLogError(what: string): WrongCallError {
+  return new WrongCallError('INVALID_OPTION', {
+    message: `${what} asks for write-ahead, and this memory was opened without a log`,
+    next: "Use 'write-through' or 'write-back', or open the memory with a log: leave { log: 'none' } out",
+  })
+}
+
 export function storeDownError(cause: unknown): AgentMemoryError {
   return new AgentMemoryError('STORE_DOWN', {
-    message: `The data store does not answer (${cause instanceof Error ? cause.message : String(cause)})`,
-    next: 'Try again later; the memory opens the store again by itself, and writes as write-ahead or write-back go on meanwhile',
+    message: `The data store does not answer (${messageOf(cause)})`,
+    next: 'Try again later; the memory opens the store again by itself, and with a log writes as write-ahead or write-back go on meanwhile',
     cause,
   })
 }
@@ -90,6 +120,10 @@ export function tooLargeError(
         ? 'Split it into smaller batches'
         : 'Split it into several entries, or raise frameBytesMax',
   })
+}
+
+function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause)
 }
 
 /** Rejects with `error()` unless `work` has settled within `ms`. What it does later is not looked at any more. */

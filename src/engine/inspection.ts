@@ -65,7 +65,7 @@ export function statusOf(engine: Inspected): MemoryStatus {
     folderKind: engine.folderKind,
     epoch: engine.epoch,
     lsn: { accepted: flusher.lastLsn, durable: flusher.durableLsn, inStore: checkpointer.flushedLsn },
-    atRisk: atRisk(engine),
+    atRisk: atRiskOf(engine.budgets, config.clock.monotonicMs()),
     log: {
       bytesPending: log.bytesSince(checkpointer.mark.appliedPosition),
       segments: log.segmentCount,
@@ -81,10 +81,9 @@ export function statusOf(engine: Inspected): MemoryStatus {
   }
 }
 
-function atRisk(engine: Inspected): AtRisk {
-  const now = engine.config.clock.monotonicMs()
+export function atRiskOf(budgets: ReadonlySet<LossBudget>, now: number): AtRisk {
   const sum: AtRisk = { writes: 0, bytes: 0, oldestMs: 0 }
-  for (const budget of engine.budgets) {
+  for (const budget of budgets) {
     const each = budget.atRisk(now)
     sum.writes += each.writes
     sum.bytes += each.bytes

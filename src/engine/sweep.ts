@@ -10,11 +10,11 @@ import { decodeStoredValue } from '../codec/stored-value.js'
 import { afterPrefix, type EncodedKey } from '../core/key.js'
 import type { Clock, Timer } from '../io/clock.js'
 import type { ExpiryClock } from '../io/expiry-clock.js'
+import type { Durability } from '../policy/durability.js'
 import { LossBudget } from '../policy/loss-budget.js'
-import type { StoredEntry } from '../stores/data-store.js'
+import type { DataStore, StoredEntry } from '../stores/data-store.js'
 import { DELETED } from './flush.js'
-import type { StoreKeeper } from './store-keeper.js'
-import type { Writer } from './write.js'
+import type { WritePath } from './paths.js'
 
 /** Between two walks over the store, in ms. */
 const SWEEP_PAUSE_MS = 60_000
@@ -29,8 +29,9 @@ const NO_LOSS = new LossBudget({ ms: 0, writes: 0, bytes: 0 })
 export interface SweeperParts {
   clock: Clock
   expiry: ExpiryClock
-  keeper: StoreKeeper
-  writer: Writer
+  keeper: { call<T>(work: (store: Pick<DataStore, 'page'>) => Promise<T>): Promise<T> }
+  writer: Pick<WritePath, 'write'>
+  durability: Durability
 }
 
 export class Sweeper {
@@ -72,7 +73,7 @@ export class Sweeper {
 
   async #page(): Promise<void> {
     if (this.#from === ALL.from) this.#hasMet = false
-    const { keeper, expiry, writer } = this.#parts
+    const { keeper, expiry, writer, durability } = this.#parts
     let page: StoredEntry[]
     try {
       const range = { from: this.#from, to: ALL.to, reverse: false }
@@ -87,9 +88,7 @@ export class Sweeper {
     const expired = page.filter(entry => isExpired(this.#expiryOf(entry), now))
     // One that was written anew is refused; so is everything while no writes are taken. The next walk comes by again.
     await Promise.allSettled(
-      expired.map(({ key }) =>
-        writer.write([{ key, content: DELETED, expected: null, budget: NO_LOSS }], 'write-ahead'),
-      ),
+      expired.map(({ key }) => writer.write([{ key, content: DELETED, expected: null, budget: NO_LOSS }], durability)),
     )
   }
 

@@ -5,13 +5,18 @@
  * accepted or refused. So nobody else changes what a call has looked at, and a call that finds everything in the tier, and
  * nobody before it, is accepted before it returns, as any write is.
  *
- * Only such calls may write to these keys, and to what belongs to them.
+ * Only such calls may write to these keys, and to what belongs to them. Where other nodes may, too, the keys are written on
+ * the condition that they are what was seen; a call that comes too late is planned anew.
  */
 import type { EncodedKey } from '../core/key.js'
 import type { Lsn } from '../core/lsn.js'
 import type { Durability } from '../policy/durability.js'
-import type { FoundValue, Reader } from './read.js'
-import type { Write, WriteResult, Writer } from './write.js'
+import type { ReadPath, WritePath } from './paths.js'
+import type { FoundValue } from './read.js'
+import type { Write, WriteResult } from './write.js'
+
+type TurnReader = Pick<ReadPath, 'held' | 'getMany'>
+type TurnWriter = Pick<WritePath, 'answer' | 'write' | 'hold' | 'release'>
 
 /** What a call has decided. */
 export interface Planned<T> {
@@ -47,15 +52,18 @@ interface Call {
   run(): void
 }
 
+// Never told to a caller.
+const CAME_TOO_LATE = new Error('another node has written the key')
+
 const ABSENT: Seen = { found: undefined, lsn: 0 }
 
 /** What a plan looks at: what the tier does not hold is noted as missing, shown as absent, and read for the next try. */
 export class View {
-  readonly #reader: Reader
+  readonly #reader: TurnReader
   readonly #read = new Map<EncodedKey, Seen>()
   #missing: EncodedKey[] = []
 
-  constructor(reader: Reader) {
+  constructor(reader: TurnReader) {
     this.#reader = reader
   }
 
@@ -80,22 +88,29 @@ export class View {
 }
 
 export class Turns {
-  readonly #reader: Reader
-  readonly #writer: Writer
+  readonly #reader: TurnReader
+  readonly #writer: TurnWriter
   readonly #onWritten: (key: EncodedKey) => void
+  readonly #areShared: boolean
   /** The calls of a key: the first has its turn. */
   readonly #calls = new Map<EncodedKey, Call[]>()
 
-  constructor(reader: Reader, writer: Writer, onWritten: (key: EncodedKey) => void) {
+  constructor(
+    reader: TurnReader,
+    writer: TurnWriter,
+    onWritten: (key: EncodedKey) => void,
+    { areShared = false } = {},
+  ) {
     this.#reader = reader
     this.#writer = writer
     this.#onWritten = onWritten
+    this.#areShared = areShared
   }
 
   /** Plans in its turn and writes what was planned, all or nothing. Rejects as `Writer.write` does. */
   take<T>({ keys, bytes, durability, plan }: TurnRequest<T>): Promise<{ result: WriteResult; value: T }> {
     return new Promise((resolve, reject) => {
-      const view = new View(this.#reader)
+      let view = new View(this.#reader)
       const call: Call = { keys, waitsFor: 0, heldBytes: 0, isOver: false, run: () => attempt() }
       const fail = (error: unknown) => {
         this.#end(call)
@@ -124,7 +139,15 @@ export class Turns {
           for (const key of keys) this.#onWritten(key)
           this.#end(call)
         }
-        this.#writer.write(writes, durability, onAccepted).then(answered, fail)
+        if (!this.#areShared) {
+          this.#writer.write(writes, durability, onAccepted).then(answered, fail)
+          return
+        }
+        this.#writer.write(guarded(writes, keys, view), durability, onAccepted).then(answered, (error: unknown) => {
+          if (error !== CAME_TOO_LATE) return fail(error)
+          view = new View(this.#reader)
+          attempt()
+        })
       }
       this.#enter(call, bytes)
     })
@@ -175,4 +198,12 @@ export class Turns {
     this.#writer.release(call.heldBytes)
     call.run()
   }
+}
+
+/** The same writes, on the condition that the keys of the call are what it has seen. */
+function guarded(writes: readonly Write[], keys: readonly EncodedKey[], view: View): Write[] {
+  return writes.map(write => {
+    if (!keys.includes(write.key)) return write
+    return { ...write, expected: view.see(write.key).found?.lsn ?? null, refusal: CAME_TOO_LATE }
+  })
 }

@@ -24,6 +24,8 @@ export interface Write {
   /** The version that the key must have, `null` for absent; `undefined` for any. */
   expected: Lsn | null | undefined
   budget: LossBudget
+  /** What is thrown in place of VERSION_CONFLICT, where nodes share a store. */
+  refusal?: unknown
 }
 
 /** What a write has reached when its promise resolves. */
@@ -294,14 +296,7 @@ export class Writer {
   async #refuse(write: Write, state: KeyState, durability: Durability): Promise<never> {
     // An answer is as durable as was asked: what it saw must not be forgotten by a crash after it.
     await this.reach(state.lsn, MILESTONE[durability])
-    const actual = state.found?.lsn ?? null
-    const expected = write.expected ?? null
-    throw new VersionConflictError({
-      message: `The key is at ${versionText(actual)}, not at ${versionText(expected)} as expected`,
-      next: 'Read it again with getEntry and decide anew, or use update, which does both',
-      expected,
-      actual,
-    })
+    throw conflictError(write, state)
   }
 
   /** The states of the keys that conditions and functions ask about; `undefined` if the tier does not hold them all. */
@@ -397,16 +392,16 @@ function areCurrent(states: ReadonlyMap<EncodedKey, KeyState>): boolean {
   return true
 }
 
-function asksForState({ content, expected }: Write): boolean {
+export function asksForState({ content, expected }: Write): boolean {
   return expected !== undefined || typeof content === 'function'
 }
 
-function holds(write: Write, state: KeyState | undefined): boolean {
+export function holds(write: Write, state: KeyState | undefined): boolean {
   return write.expected === undefined || (state?.found?.lsn ?? null) === write.expected
 }
 
 /** The contents of the writes; functions see the writes of the same call that come before them. */
-function resolveContents(writes: readonly Write[], states: ReadonlyMap<EncodedKey, KeyState>): EncodedWrite[] {
+export function resolveContents(writes: readonly Write[], states: ReadonlyMap<EncodedKey, KeyState>): EncodedWrite[] {
   const within = new Map<EncodedKey, EncodedWrite>()
   return writes.map(({ key, content }) => {
     if (typeof content !== 'function') {
@@ -431,8 +426,19 @@ export function bytesInBatch(key: EncodedKey, content: EncodedWrite): number {
 }
 
 /** Bytes that a write takes of a frame. */
-function bytesOf(key: EncodedKey, { value, expiresAt }: EncodedWrite): number {
+export function bytesOf(key: EncodedKey, { value, expiresAt }: EncodedWrite): number {
   return recordBytes(key.length, value === undefined ? 0 : value.length, expiresAt)
+}
+
+export function conflictError(write: Write, state: KeyState | undefined): VersionConflictError {
+  const actual = state?.found?.lsn ?? null
+  const expected = write.expected ?? null
+  return new VersionConflictError({
+    message: `The key is at ${versionText(actual)}, not at ${versionText(expected)} as expected`,
+    next: 'Read it again with getEntry and decide anew, or use update, which does both',
+    expected,
+    actual,
+  })
 }
 
 function versionText(version: Lsn | null): string {

@@ -35,6 +35,8 @@ export interface MapPolicyParts {
   mapRules: readonly Rule[]
   memoryRules: readonly Rule[]
   memoryDurability: Durability
+  /** There is no write-ahead: what means it by itself is write-through. */
+  isLogless?: boolean
 }
 
 export class MapPolicy {
@@ -47,10 +49,12 @@ export class MapPolicy {
   /** Rules that name keys, and no data class but the map's own. */
   readonly #keyRules: readonly Rule[]
   readonly #classRules: readonly Rule[]
+  readonly #isLogless: boolean
 
   constructor(parts: MapPolicyParts) {
     const { map, dataClass } = parts
     this.map = map
+    this.#isLogless = parts.isLogless ?? false
     const ofMemory = parts.memoryRules.filter(rule => rule.map === undefined || rule.map === map)
     const all = [...parts.mapRules, ...ofMemory]
     const rules = [...all.filter(rule => rule.pattern !== undefined), ...all.filter(rule => rule.pattern === undefined)]
@@ -66,14 +70,14 @@ export class MapPolicy {
   durabilityOf(key: EncodedKey, dataClass: string | undefined): Durability {
     const rule = this.#ruleFor(key, dataClass)
     if (rule !== undefined) return rule.durability
-    return dataClass === undefined ? this.byDefault.durability : chooseDurability(dataClass)
+    return dataClass === undefined ? this.byDefault.durability : meaningOf(dataClass, this.#isLogless)
   }
 
   /** The same, with the reason. */
   decide(key: EncodedKey, dataClass: string | undefined): DurabilityDecision {
     const rule = this.#ruleFor(key, dataClass)
     if (rule !== undefined) return decidedBy(rule)
-    return dataClass === undefined ? this.byDefault : knownMeaning(dataClass, 'write')
+    return dataClass === undefined ? this.byDefault : knownMeaning(dataClass, 'write', this.#isLogless)
   }
 
   #ruleFor(key: EncodedKey, dataClass: string | undefined): Rule | undefined {
@@ -92,13 +96,18 @@ function defaultOf(parts: MapPolicyParts, rules: readonly Rule[]): DurabilityDec
   // A rule of the map names keys or a data class, so that without a class the one found is of the memory.
   const rule = rules.find(each => each.pattern === undefined && each.dataClass === dataClass)
   if (rule !== undefined) return decidedBy(rule)
-  if (dataClass !== undefined) return knownMeaning(dataClass, 'map')
+  if (dataClass !== undefined) return knownMeaning(dataClass, 'map', parts.isLogless ?? false)
   const reason = `Nothing more specific speaks of it, and the memory says ${memoryDurability}`
   return { durability: memoryDurability, source: 'memory', reason }
 }
 
-function knownMeaning(dataClass: string, of: 'map' | 'write'): DurabilityDecision {
+function meaningOf(dataClass: string, isLogless: boolean): Durability {
   const durability = chooseDurability(dataClass)
+  return isLogless && durability === 'write-ahead' ? 'write-through' : durability
+}
+
+function knownMeaning(dataClass: string, of: 'map' | 'write', isLogless: boolean): DurabilityDecision {
+  const durability = meaningOf(dataClass, isLogless)
   const means = isKnownClass(dataClass) ? `means ${durability}` : `is not known, which means ${durability}`
   const reason = `The data class ${JSON.stringify(dataClass)} of the ${of} ${means}`
   return { durability, source: 'data-class', reason }

@@ -75,7 +75,7 @@ export class Blobs<K extends Key = Key> {
     this.name = name
     this.#manifests = manifests
     this.#orphans = orphans
-    this.#engine = manifests.engine
+    this.#engine = orphans.engine
     this.#checkOpen = checkOpen
     // A chunk's key is longer than what leads a manifest's.
     checkKeyLength(chunkKey(name, '0'.repeat(32), 0))

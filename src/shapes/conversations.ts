@@ -2,8 +2,8 @@
 import { randomUUID } from 'node:crypto'
 import { WrongCallError } from '../core/errors.js'
 import { encodeKey, type Key } from '../core/key.js'
-import type { Engine } from '../engine/engine.js'
 import type { EncodedWrite } from '../engine/flush.js'
+import type { MemoryEngine } from '../engine/memory-engine.js'
 import type { FoundValue } from '../engine/read.js'
 import type { WriteResult } from '../engine/write.js'
 import type { MemoryMap } from '../memory-map.js'
@@ -119,7 +119,7 @@ export class Conversations<M = unknown> {
   }
 
   /** @internal The engine that the conversations belong to. */
-  get engine(): Engine {
+  get engine(): MemoryEngine {
     return this.#home.core.engine
   }
 

@@ -46,7 +46,8 @@ async function* followFrom<Item>(
 ): AsyncGenerator<Item, void, void> {
   home.checkOpen()
   signal?.throwIfAborted()
-  const { feeds, flusher } = home.core.engine
+  const { engine } = home.core
+  const { feeds } = engine
   const key = lists.headKey(id)
   // Before the first look: what is written behind that must wake it.
   const follower = feeds.follow(key)
@@ -57,7 +58,7 @@ async function* followFrom<Item>(
     let at = Math.max(from, (await lists.bounds(id)).first)
     for (;;) {
       follower.check()
-      const { items, position, isEnd } = await syncedItems(lists, id, at, () => flusher.durableLsn)
+      const { items, position, isEnd } = await syncedItems(lists, id, at, () => engine.durableLsn)
       for (const item of items) {
         follower.check()
         yield show(item)

@@ -30,7 +30,8 @@ export interface Placed {
 export interface ListKind {
   /**
    * Whether an emptied list keeps its head, so that its positions go on where they were. If not, nothing is left of it,
-   * and a list begins at a position that no earlier one of its id can have reached: the LSN of its first write.
+   * and a list begins at a position that no earlier one of its id can have reached: the LSN of its first write; or, where
+   * LSNs do not order all writes, the end of the one before, which a small entry keeps.
    */
   isKept: boolean
   /** The name of an item. */
@@ -55,6 +56,7 @@ export class ListPlans {
   readonly #heads: EncodedKey
   readonly #items: EncodedKey
   readonly #names: EncodedKey
+  readonly #ends: EncodedKey
 
   constructor(home: Home<ListConfig>, kind: ListKind) {
     this.#home = home
@@ -62,6 +64,7 @@ export class ListPlans {
     this.#heads = leadOf(home, 'heads')
     this.#items = leadOf(home, 'items')
     this.#names = leadOf(home, 'names')
+    this.#ends = leadOf(home, 'ends')
   }
 
   headKey(id: EncodedKey): EncodedKey {
@@ -77,10 +80,10 @@ export class ListPlans {
   }
 
   /** The head that was found; of a list that is not there, a new one. */
-  headIn(found: FoundValue | undefined): Head {
+  headIn(found: FoundValue | undefined, end?: () => number): Head {
     if (found !== undefined) return parseHead(decode(found))
     // Each item takes an LSN of its own, so no list is ever ahead of the LSNs.
-    const next = this.#kind.isKept ? 0 : this.#home.core.engine.flusher.lastLsn + 1
+    const next = this.#hasEnds ? (end?.() ?? 0) : this.#kind.isKept ? 0 : this.#home.core.engine.lastLsn + 1
     return { first: next, next, expires: false }
   }
 
@@ -92,7 +95,7 @@ export class ListPlans {
   /** Items behind the last one, and what `keepLast` lets go of for them. */
   append(view: View, id: EncodedKey, items: readonly NewItem[]): Planned<readonly Placed[]> {
     const { found, lsn } = view.see(this.headKey(id))
-    const head = this.headIn(found)
+    const head = this.headIn(found, () => this.#endOf(view, id))
     const { placed, seen } = this.#place(view, id, items, head.next)
     const fresh = placed.filter(({ isNew }) => isNew).length
     if (fresh === 0) return { writes: [], seen: items.length === 0 ? lsn : seen, value: placed }
@@ -110,6 +113,7 @@ export class ListPlans {
     }
     const until = found === undefined ? expiresAt : later(found.expiresAt, expiresAt)
     writes.push(this.#writeHead(id, { first, next, expires: head.expires || expiresAt !== NEVER }, until))
+    if (until !== NEVER) this.#pushEnd(writes, id, next)
     return { writes, seen: 0, value: placed }
   }
 
@@ -126,7 +130,9 @@ export class ListPlans {
     const headWrite = isGone
       ? writeOf(this.#home, this.headKey(id), DELETED)
       : this.#writeHead(id, { ...head, first: to }, found.expiresAt)
-    return { writes: [...this.#deletes(view, id, head.first, to), headWrite], seen: 0, value }
+    const writes = [...this.#deletes(view, id, head.first, to), headWrite]
+    if (isGone) this.#pushEnd(writes, id, head.next)
+    return { writes, seen: 0, value }
   }
 
   /** Where each item is, or goes. `seen` is the LSN of the newest that is there already. */
@@ -152,6 +158,22 @@ export class ListPlans {
     const { valueBytesMax } = this.#home.core
     const content = encode(headText(head), valueBytesMax, this.#kind.isKept ? NEVER : expiresAt)
     return writeOf(this.#home, this.headKey(id), content)
+  }
+
+  get #hasEnds(): boolean {
+    return !this.#kind.isKept && !this.#home.core.engine.hasOneOrder
+  }
+
+  /** Where the last list of this id ended. */
+  #endOf(view: View, id: EncodedKey): number {
+    const { found } = view.see(this.#ends + id)
+    return found === undefined ? 0 : Number(decode(found))
+  }
+
+  /** Beside a head that goes, or may expire. */
+  #pushEnd(writes: Write[], id: EncodedKey, next: number): void {
+    if (!this.#hasEnds) return
+    writes.push(writeOf(this.#home, this.#ends + id, encode(positionText(next), this.#home.core.valueBytesMax)))
   }
 
   #pushItem(writes: Write[], id: EncodedKey, position: number, { content, name }: NewItem): void {

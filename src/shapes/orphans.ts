@@ -39,7 +39,7 @@ export const NO_LOSS = new LossBudget({ ms: 0, writes: 0, bytes: 0 })
 
 export class Orphans {
   readonly slots = new Slots(CHUNKS_IN_FLIGHT)
-  readonly #engine: Engine
+  readonly engine: Engine
   /** Orphans of uploads that are going on. */
   readonly #owned = new Set<string>()
   /** Orphans that are to be removed. */
@@ -54,7 +54,7 @@ export class Orphans {
 
   /** Starts to remove what former processes have left behind. */
   constructor(engine: Engine) {
-    this.#engine = engine
+    this.engine = engine
     const resume = () => void this.#resume()
     engine.events.on('diskFree', resume)
     engine.events.on('storeUp', resume)
@@ -117,7 +117,7 @@ export class Orphans {
   }
 
   async #remove(id: string): Promise<void> {
-    const { reader, writer } = this.#engine
+    const { reader, writer } = this.engine
     const found = await reader.get(orphanKey(id))
     if (found === undefined) return
     const { name, generation, chunks } = decode(found) as Orphan
@@ -148,7 +148,7 @@ export class Orphans {
 
   /** Finds the orphans that no upload of this process owns. */
   async #look(): Promise<void> {
-    const { checkpointer, flusher, keeper } = this.#engine
+    const { checkpointer, flusher, keeper } = this.engine
     const lsn = flusher.durableLsn
     // What the log alone has goes to the store as it is. To look there means that what the store lacks need not be put
     // in order, which takes long when it is much, and would have to be kept up.

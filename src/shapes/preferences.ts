@@ -60,12 +60,13 @@ export class Preferences<V = unknown> {
     const { engine, config } = this.#home.core
     const durability = parseAppendOptions(options, 'a delete') ?? config.durability
     const lead = leadOf(this.#home, REGION)
-    const { lastLsn } = engine.flusher
-    // What was set anew since is written again as it is.
-    const content = (found: FoundValue | undefined) => (found !== undefined && found.lsn > lastLsn ? found : DELETED)
+    const lastLsn = engine.hasOneOrder ? engine.lastLsn : undefined
     let deletes: Write[] = []
     for await (const { key, version } of this.#map.entries({ prefix: [userId], pageSize: BATCH_KEYS })) {
-      if (version > lastLsn) continue
+      const newest = lastLsn ?? version
+      if (version > newest) continue
+      // What was set anew since is written again as it is.
+      const content = (found: FoundValue | undefined) => (found !== undefined && found.lsn > newest ? found : DELETED)
       deletes.push({ ...writeOf(this.#home, keyIn(lead, key), DELETED), content })
       if (deletes.length < BATCH_KEYS) continue
       await engine.writer.write(deletes, durability)

@@ -1,5 +1,5 @@
 /** A sequence: an append-only list under a name. */
-import type { Engine } from '../engine/engine.js'
+import type { MemoryEngine } from '../engine/memory-engine.js'
 import type { WriteResult } from '../engine/write.js'
 import { decode } from '../values.js'
 import type { BatchAppend } from '../write-batch.js'
@@ -79,7 +79,7 @@ export class Sequence<V = unknown> {
   }
 
   /** @internal The engine that the sequence belongs to. */
-  get engine(): Engine {
+  get engine(): MemoryEngine {
     return this.#home.core.engine
   }
 

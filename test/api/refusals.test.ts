@@ -60,7 +60,7 @@ test('each wrong call rejects with a code, what happened and what to do, and cha
     ['pages of nothing', 'INVALID_OPTION', () => map.entries({ pageSize: 0 }).next()],
     ['an unknown bound', 'UNKNOWN_OPTION', () => map.entries({ from: 'a' } as never).next()],
     ['a bound that is no key', 'INVALID_KEY', () => map.entries({ gt: 1 as never }).next()],
-    ['an option of a read', 'UNKNOWN_OPTION', () => map.get('k', { fresh: true } as never)],
+    ['an option of a read', 'UNKNOWN_OPTION', () => map.get('k', { stale: true } as never)],
     ['a negative deadline', 'INVALID_OPTION', () => memory.close({ deadlineMs: -1 })],
     ['an option of close', 'UNKNOWN_OPTION', () => memory.close({ deadline: 1 } as never)],
   ]

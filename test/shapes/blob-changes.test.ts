@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { Readable } from 'node:stream'
 import { test } from 'node:test'
 import { afterPrefix, decodeSegments, encodeSegments } from '../../src/core/key.js'
+import type { Engine } from '../../src/engine/engine.js'
 import type { AgentMemory, AgentMemoryError, BlobSource, Blobs } from '../../src/index.js'
 import { chunkKey } from '../../src/shapes/blob-keys.js'
 import { NO_LOSS } from '../../src/shapes/orphans.js'
@@ -93,7 +94,7 @@ test('a blob that was replaced or deleted before it is read is BLOB_CHANGED, nev
 test('a chunk that is missing or of another blob is STORE_CORRUPT, before the last piece of it has been given', async () => {
   const { memory, blobs } = await withOld()
   await blobs.put('other', bytesOf(OLD.length, 7))
-  const { reader, writer } = memory.map('any').engine
+  const { reader, writer } = memory.map('any').engine as Engine
   const [first, second] = await generationsOf(memory)
   const [bytes] = await reader.bytesOf([chunkKey('files', second!, 3)])
   const write = (generation: string, value: string | undefined) =>

@@ -1,6 +1,7 @@
 // Following a sequence: each item once, in order, and none before it is on stable storage.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Engine } from '../../src/engine/engine.js'
 import { AgentMemory, type SequenceItem } from '../../src/index.js'
 import { freshFolder, SMALL } from '../api/temporary-folder.js'
 import { makeSyncsSlow, settles, simulated, turns, until } from '../engine/simulated.js'
@@ -183,7 +184,7 @@ test('whoever leaves the loop is forgotten', async () => {
       break
     }
   }
-  const { feeds } = memory.map('any').engine
+  const { feeds } = memory.map('any').engine as Engine
   assert.equal(feeds.followed, 0)
   await memory.close()
 })
