@@ -64,7 +64,7 @@ export type { Preferences } from './shapes/preferences.js'
 export type { AppendResult, Sequence, SequenceItem, TrimResult } from './shapes/sequence.js'
 export type { BlobBytesOptions, BlobRange, StoredBlob } from './shapes/stored-blob.js'
 export type { StandardSchema } from './standard-schema.js'
-export type { FilesStoreChoice } from './store-opener.js'
+export type { FilesStoreChoice, PostgresStoreChoice } from './store-opener.js'
 export type {
   Change,
   DataStore,

@@ -5,7 +5,7 @@ import { WrongCallError } from '../core/errors.js'
 import { DEFAULT_FOLDER } from './disk/place.js'
 import {
   type DoctorOptions,
-  type ExitCode,
+  ExitCode,
   type LocatedOptions,
   type OutputOptions,
   printError,
@@ -70,6 +70,14 @@ function program(done: (code: ExitCode) => void): Command {
     .option(...JSON_OPTION)
     .action(async (location: string, options: RepairOptions) => {
       done(await (await import('./commands/repair.js')).repair(location, options))
+    })
+  holdfast
+    .command('sql')
+    .description('print what makes the tables of a store in Postgres, for those who make them by hand; changes nothing')
+    .option('--schema <schema>', 'the schema that they are in', 'holdfast')
+    .action(async ({ schema }: { schema: string }) => {
+      process.stdout.write((await import('../stores/postgres/schema.js')).schemaSql(schema))
+      done(ExitCode.fine)
     })
   holdfast
     .command('doctor')

@@ -1,7 +1,7 @@
 /** What the engine runs with. Options are checked once, in src/options.ts; nothing in here is missing or wrong. */
 import type { Clock } from '../io/clock.js'
 import type { FileSystem } from '../io/file-system.js'
-import type { DataStore } from '../stores/data-store.js'
+import type { DataStore, OpenTerms } from '../stores/data-store.js'
 import type { DirectStore } from '../stores/direct-store.js'
 
 export interface EngineConfig {
@@ -32,7 +32,7 @@ export interface EngineConfig {
 export interface StoreOpener {
   kind: string
   /** `create` is false for a memory that had its store before: a missing one is STORE_LOST then, not a new one. */
-  open(create: boolean): Promise<DataStore>
+  open(create: boolean, terms?: OpenTerms): Promise<DataStore>
   /**
    * Opens it for `log: 'none'`, where several nodes use it at once; only for a store that decides versions itself.
    * `deadlineMs`: how long its callers wait for each call.

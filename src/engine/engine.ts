@@ -37,7 +37,7 @@ import { Reader } from './read.js'
 import { type Recovered, type RecoveryReport, recover, rescan, startLog } from './recovery.js'
 import { Scanner } from './scan.js'
 import { Settlement } from './settlement.js'
-import { StoreKeeper } from './store-keeper.js'
+import { openTerms, StoreKeeper } from './store-keeper.js'
 import { Sweeper } from './sweep.js'
 import { Turns } from './turns.js'
 import { warnOfOpen } from './warnings.js'
@@ -86,7 +86,7 @@ export class Engine implements MemoryEngine {
       await prepareFolder(fileSystem, folder)
       lock = await takeOwnership(fileSystem, folder)
       const identity = await readOrMakeIdentity(fileSystem, folder, config.store.kind)
-      const store = await config.store.open(!identity.complete)
+      const store = await config.store.open(!identity.complete, openTerms(config))
       const tier = new Tier(config.tierBytesMax)
       let recovered: Recovered | undefined
       let folderKind: string

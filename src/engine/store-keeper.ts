@@ -4,12 +4,13 @@
  */
 import { AgentMemoryError } from '../core/errors.js'
 import { type Lsn, NO_LSN } from '../core/lsn.js'
-import type { DataStore, Mark, StoreIdentity } from '../stores/data-store.js'
+import type { DataStore, Mark, OpenTerms, StoreIdentity } from '../stores/data-store.js'
 import { type RunRequest, type RunResult, runCheckpoint } from './checkpoint-run.js'
 import { CheckpointThread } from './checkpoint-thread.js'
 import type { EngineConfig } from './config.js'
 import type { Events } from './events.js'
 import { storeDownError, withDeadline } from './failures.js'
+import { lockPath } from './memory-folder.js'
 
 // Waits between attempts to open a store that is down: doubled each time, with jitter, so that many clients of one
 // store do not come back at the same moment.
@@ -189,7 +190,7 @@ export class StoreKeeper {
 
   /** One open at a time; a handle that comes when nobody waits for it any more is closed again. */
   #openOnce(): Promise<DataStore> {
-    const opening = this.#config.store.open(false)
+    const opening = this.#config.store.open(false, openTerms(this.#config))
     const ended = () => {
       if (this.#opening === opening) this.#opening = undefined
     }
@@ -220,6 +221,10 @@ export class StoreKeeper {
       }
     })
   }
+}
+
+export function openTerms({ storeDeadlineMs, folder }: EngineConfig): OpenTerms {
+  return { deadlineMs: storeDeadlineMs, lockFile: lockPath(folder) }
 }
 
 function checkNotOlder(mark: Mark, flushedLsn: Lsn): void {

@@ -56,6 +56,14 @@ export interface StoreCapabilities {
   persistent: boolean
 }
 
+/** What a store is told when it is opened. */
+export interface OpenTerms {
+  /** How long its callers wait for each call, in ms: what it does on a server should end by then. */
+  deadlineMs: number
+  /** A file that this process holds locked for as long as it owns the memory. */
+  lockFile: string
+}
+
 /** An open store. Every call may be given up by its caller after a deadline; its late answer is then ignored. */
 export interface DataStore {
   readonly capabilities: StoreCapabilities

@@ -75,6 +75,9 @@ function inMemoryOption({ kind }: SalvageReport, { store }: Location): 'in-memor
 }
 
 async function checkTarget(folder: string, { folder: to, store }: Location): Promise<void> {
+  if (store?.kind === 'postgres') {
+    throw wrongCall('The copy cannot go to a server', 'Copy it to a folder, and from there with a program of your own')
+  }
   if (store !== undefined && existsSync(store.path)) {
     throw wrongCall(`The copy cannot go to ${store.path}, which is there`, 'Name a place where nothing is yet')
   }
