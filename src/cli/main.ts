@@ -78,6 +78,7 @@ function program(done: (code: ExitCode) => void): Command {
     .option('--schema <schema>', 'the schema that they are in', 'holdfast')
     .action(async ({ schema }: { schema: string }) => {
       process.stdout.write((await import('../stores/postgres/schema.js')).schemaSql(schema))
+      process.stdout.write(`\n${(await import('../stores/postgres/direct-schema.js')).directSchemaSql(schema)}`)
       done(ExitCode.fine)
     })
   holdfast

@@ -18,6 +18,14 @@ export function keepsConnection(error: unknown): boolean {
   return isServerError(error) && error.severity !== 'FATAL' && error.severity !== 'PANIC'
 }
 
+/** Data exceptions, broken constraints, limits of the program, and what a trigger raises: SQLSTATE classes, Appendix A. */
+const REFUSALS = /^(22|23|44|54)|^P0001$/
+
+/** Whether the server objects to the rows that it was given: the same transaction without them would commit. */
+export function isRefusal(error: unknown): boolean {
+  return keepsConnection(error) && REFUSALS.test((error as ServerError).code)
+}
+
 export function postgresError(what: string, error: unknown): AgentMemoryError {
   if (error instanceof AgentMemoryError) return error
   const state = isServerError(error) ? error.code : ''
@@ -42,6 +50,9 @@ function meaningOf(state: string): [ErrorCode, string] {
       'STORE_DOWN',
       'Give this user the right to it; "npx holdfast sql" prints what is to be made, for one who may make it',
     ]
+  }
+  if (REFUSALS.test(state)) {
+    return ['STORE_REFUSED', 'Mend the constraint or the trigger that objects, or write what it takes']
   }
   if (state.startsWith('28') || state === '3D000') {
     return ['STORE_DOWN', 'Check user, password and database in the location']

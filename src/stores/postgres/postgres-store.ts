@@ -7,7 +7,8 @@ import type { EncodedKey } from '../../core/key.js'
 import type { Lsn } from '../../core/lsn.js'
 import type { Change, DataStore, Mark, Page, StoreCapabilities, StoredEntry, StoreIdentity } from '../data-store.js'
 import { type Connections, closed, type Session } from './connections.js'
-import { bucketOf, keyArrays, keyBytes, runParameters } from './entry-columns.js'
+import { runParameters } from './entry-columns.js'
+import { EntryReads, remove, upsert } from './entry-rows.js'
 import type { Lease } from './lease.js'
 import {
   type MemoryRow,
@@ -18,7 +19,7 @@ import {
   sameIdentity,
   sameMark,
 } from './memory-row.js'
-import { postgresError } from './postgres-errors.js'
+import { isRefusal, postgresError } from './postgres-errors.js'
 
 /** What every change starts with: the row is as we have left it. */
 const AS_EXPECTED = `
@@ -41,6 +42,7 @@ export interface PostgresStoreParts {
 export class PostgresStore implements DataStore {
   readonly capabilities: StoreCapabilities = { kind: 'postgres', durableCommit: true, persistent: true }
   readonly #parts: PostgresStoreParts
+  readonly #reads: EntryReads
   readonly #renewal: NodeJS.Timeout
   /** What the row says of us, as far as we know: every change checks it. */
   #identity: StoreIdentity | undefined
@@ -54,6 +56,7 @@ export class PostgresStore implements DataStore {
 
   constructor(parts: PostgresStoreParts, { identity, mark }: MemoryRow) {
     this.#parts = parts
+    this.#reads = new EntryReads(parts)
     this.#identity = identity
     this.#mark = mark
     this.#renewal = setInterval(() => void this.#renew(), parts.leaseMs / 3)
@@ -89,39 +92,16 @@ export class PostgresStore implements DataStore {
     return (await this.#row()).mark
   }
 
-  async get(key: EncodedKey): Promise<Buffer | undefined> {
-    const { schema, memory } = this.#parts
-    const [row] = await this.#read(
-      `SELECT value FROM ${schema}.entries WHERE bucket = $1 AND memory = $2 AND key = $3`,
-      [bucketOf(memory, key), memory, keyBytes(key)],
-    )
-    return row?.value as Buffer | undefined
+  get(key: EncodedKey): Promise<Buffer | undefined> {
+    return this.#reads.get(key)
   }
 
-  async getMany(keys: EncodedKey[]): Promise<(Buffer | undefined)[]> {
-    const { schema, memory } = this.#parts
-    const wanted = [...new Set(keys)].map(key => ({ bucket: bucketOf(memory, key), key }))
-    if (wanted.length === 0) {
-      if (this.#parts.connections.isClosed) throw closed()
-      return []
-    }
-    const rows = await this.#read(
-      `SELECT e.key, e.value FROM unnest($2::int4[], $3::bytea[]) AS wanted (bucket, key)
-       JOIN ${schema}.entries e ON e.memory = $1 AND e.bucket = wanted.bucket AND e.key = wanted.key`,
-      [memory, ...keyArrays(wanted)],
-    )
-    const found = new Map(rows.map(row => [(row.key as Buffer).latin1Slice(), row.value as Buffer]))
-    return keys.map(key => found.get(key))
+  getMany(keys: EncodedKey[]): Promise<(Buffer | undefined)[]> {
+    return this.#reads.getMany(keys)
   }
 
-  async page({ from, to, reverse, limit }: Page): Promise<StoredEntry[]> {
-    const { schema, memory } = this.#parts
-    const rows = await this.#read(
-      `SELECT key, value FROM ${schema}.entries WHERE memory = $1 AND key >= $2 AND key < $3
-       ORDER BY key ${reverse ? 'DESC' : 'ASC'} LIMIT $4`,
-      [memory, keyBytes(from), keyBytes(to), limit],
-    )
-    return rows.map(row => ({ key: (row.key as Buffer).latin1Slice(), value: row.value as Buffer }))
+  page(page: Page): Promise<StoredEntry[]> {
+    return this.#reads.page(page)
   }
 
   apply(changes: Change[], mark: Mark): Promise<void> {
@@ -187,14 +167,6 @@ export class PostgresStore implements DataStore {
     return row
   }
 
-  async #read(text: string, values: unknown[]): Promise<Record<string, unknown>[]> {
-    try {
-      return (await this.#parts.connections.query(text, values)).rows
-    } catch (error) {
-      throw postgresError('Postgres has not answered a read', error)
-    }
-  }
-
   #change<T>(what: string, work: () => Promise<T>): Promise<T> {
     this.#waiting += 1
     const changed = this.#last
@@ -204,7 +176,8 @@ export class PostgresStore implements DataStore {
       })
       .catch((error: unknown) => {
         const ours = postgresError(`Postgres has not taken ${what}`, error)
-        this.#broken ??= ours
+        // What was refused has been rolled back, and everything is as this handle has left it.
+        if (!isRefusal(error)) this.#broken ??= ours
         throw ours
       })
       .finally(() => {
@@ -242,18 +215,4 @@ export class PostgresStore implements DataStore {
     const { storeId, logId, epoch = 0 } = this.#identity ?? {}
     return [memory, lease.token, storeId, logId, epoch, this.#mark.appliedLsn, this.#mark.appliedPosition]
   }
-}
-
-function upsert(schema: string): string {
-  return `INSERT INTO ${schema}.entries (bucket, memory, key, version, value, map, segments, json)
-    SELECT bucket, $1, key, version, value, map, segments::jsonb, json::jsonb
-    FROM unnest($2::int4[], $3::bytea[], $4::int8[], $5::bytea[], $6::text[], $7::text[], $8::text[])
-      AS written (bucket, key, version, value, map, segments, json)
-    ON CONFLICT (bucket, memory, key) DO UPDATE
-    SET version = excluded.version, value = excluded.value, json = excluded.json`
-}
-
-function remove(schema: string): string {
-  return `DELETE FROM ${schema}.entries e USING unnest($2::int4[], $3::bytea[]) AS gone (bucket, key)
-    WHERE e.memory = $1 AND e.bucket = gone.bucket AND e.key = gone.key`
 }

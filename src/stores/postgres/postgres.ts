@@ -1,7 +1,10 @@
 /** Opens the store of a memory in Postgres: sees to its tables, claims the memory, and opens it again after an error. */
 import { WrongCallError } from '../../core/errors.js'
 import type { DataStore, OpenTerms } from '../data-store.js'
+import type { DirectStore } from '../direct-store.js'
 import { Connections } from './connections.js'
+import { PostgresDirect } from './direct.js'
+import { prepareDirectSchema } from './direct-schema.js'
 import { findDriver, type OwnPool, type PostgresPool, poolOf } from './driver.js'
 import { Lease } from './lease.js'
 import { memoryLost, rowChecksum } from './memory-row.js'
@@ -63,6 +66,7 @@ export interface PostgresStoreOpener {
   /** What tells it from others, without a password. */
   place?: string
   open(create: boolean, terms?: OpenTerms): Promise<DataStore>
+  openDirect(deadlineMs: number): Promise<DirectStore>
 }
 
 /** From where a handle takes its connections, and what ends them. */
@@ -121,6 +125,20 @@ function opener(connect: (deadlineMs: number) => Source, config: PostgresStoreCo
       const connections = new Connections(pool, deadlineMs)
       try {
         return await openHandle(create, config, connections, lease, end)
+      } catch (error) {
+        connections.close()
+        await end()
+        throw postgresError(`The memory "${memory}" in Postgres cannot be opened`, error)
+      }
+    },
+    async openDirect(deadlineMs) {
+      const { memory, migrate, json } = config
+      const { pool, end } = connect(deadlineMs)
+      const connections = new Connections(pool, deadlineMs)
+      try {
+        await prepareSchema(connections, config.schema, { migrate, create: true })
+        await prepareDirectSchema(connections, config.schema, migrate === 'auto')
+        return new PostgresDirect({ connections, schema: quotedSchema(config.schema), memory, json, end })
       } catch (error) {
         connections.close()
         await end()

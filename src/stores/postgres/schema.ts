@@ -5,7 +5,7 @@ import { isServerError } from './postgres-errors.js'
 
 const FORMAT = 1
 // Of pg_advisory_xact_lock: makers of the tables take turns. Any number that others are unlikely to use.
-const MAKING_LOCK = 0x686f6c64
+export const MAKING_LOCK = 0x686f6c64
 const UNDEFINED_TABLE = '42P01'
 const NAME_BYTES_MAX = 63
 
