@@ -208,7 +208,10 @@ test('what is found at the open is not taken for left behind if it is just being
       open: async create => {
         const store = await open(create)
         const page = store.page.bind(store)
-        store.page = range => released.then(() => page(range))
+        // An open reads what the store has refused before; what is held up is the search for what was left behind.
+        store.page = range => {
+          return range.from.startsWith('\0dead-letters\0') ? page(range) : released.then(() => page(range))
+        }
         return store
       },
     },
