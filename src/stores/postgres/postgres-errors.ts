@@ -18,6 +18,19 @@ export function keepsConnection(error: unknown): boolean {
   return isServerError(error) && error.severity !== 'FATAL' && error.severity !== 'PANIC'
 }
 
+/** Classes of SQLSTATE that say that the data is what is wrong; `P0` is what a trigger raises. */
+const BAD_DATA = /^(09|22|23|27|38|39|44|54|P0)/
+
+/** What has come of a change: STORE_REFUSED, with nothing of it done, if it is the data that is wrong. */
+export function changeError(what: string, error: unknown): AgentMemoryError {
+  if (!isServerError(error) || !BAD_DATA.test(error.code)) return postgresError(what, error)
+  return new AgentMemoryError('STORE_REFUSED', {
+    message: `${what} (${error.code}: ${error.message})`,
+    next: 'Mend the constraint or the trigger that objects, or write what it takes',
+    cause: error,
+  })
+}
+
 export function postgresError(what: string, error: unknown): AgentMemoryError {
   if (error instanceof AgentMemoryError) return error
   const state = isServerError(error) ? error.code : ''
