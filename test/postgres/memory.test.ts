@@ -161,3 +161,32 @@ test('a server that is not there is STORE_DOWN, and says why without a password'
     return true
   })
 })
+
+test('what a trigger or a constraint refuses becomes a dead letter, and everything else arrives', {
+  skip,
+}, async () => {
+  const url = await server.newDatabase()
+  const memory = await memoryAt(url)
+  await server.query(
+    `CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+     $$ BEGIN IF NEW.map = 'raised' THEN RAISE EXCEPTION 'not this one'; END IF; RETURN NEW; END $$;
+     CREATE TRIGGER refuse BEFORE INSERT ON holdfast.entries FOR EACH ROW EXECUTE FUNCTION refuse();
+     ALTER TABLE holdfast.entries ADD CHECK (map <> 'checked');`,
+    url,
+  )
+  const set = (map: string) => memory.map(map).set('k', map, { durability: 'write-through' })
+
+  const answers = await Promise.allSettled(['good', 'raised', 'fine', 'checked', 'well'].map(set))
+
+  assert.deepEqual(
+    answers.map(answer => (answer.status === 'rejected' ? answer.reason.code : 'stored')),
+    ['stored', 'STORE_REFUSED', 'stored', 'STORE_REFUSED', 'stored'],
+  )
+  assert.match(String((answers[1] as PromiseRejectedResult).reason), /P0001: not this one/)
+  assert.equal(memory.status().store.state, 'up')
+  await memory.close()
+  assert.deepEqual(
+    await server.query(`SELECT map FROM holdfast.entries WHERE segments ->> 1 = 'k' ORDER BY map`, url),
+    [{ map: 'fine' }, { map: 'good' }, { map: 'well' }],
+  )
+})

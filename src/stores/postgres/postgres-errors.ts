@@ -18,12 +18,17 @@ export function keepsConnection(error: unknown): boolean {
   return isServerError(error) && error.severity !== 'FATAL' && error.severity !== 'PANIC'
 }
 
-/** Data exceptions, broken constraints, limits of the program, and what a trigger raises: SQLSTATE classes, Appendix A. */
-const REFUSALS = /^(22|23|44|54)|^P0001$/
+/** Classes of SQLSTATE that say that the data is what is wrong; `P0` is what a trigger raises. */
+const BAD_DATA = /^(09|22|23|27|38|39|44|54|P0)/
 
-/** Whether the server objects to the rows that it was given: the same transaction without them would commit. */
-export function isRefusal(error: unknown): boolean {
-  return keepsConnection(error) && REFUSALS.test((error as ServerError).code)
+/** What has come of a change: STORE_REFUSED, with nothing of it done, if it is the data that is wrong. */
+export function changeError(what: string, error: unknown): AgentMemoryError {
+  if (!isServerError(error) || !BAD_DATA.test(error.code)) return postgresError(what, error)
+  return new AgentMemoryError('STORE_REFUSED', {
+    message: `${what} (${error.code}: ${error.message})`,
+    next: 'Mend the constraint or the trigger that objects, or write what it takes',
+    cause: error,
+  })
 }
 
 export function postgresError(what: string, error: unknown): AgentMemoryError {
@@ -50,9 +55,6 @@ function meaningOf(state: string): [ErrorCode, string] {
       'STORE_DOWN',
       'Give this user the right to it; "npx holdfast sql" prints what is to be made, for one who may make it',
     ]
-  }
-  if (REFUSALS.test(state)) {
-    return ['STORE_REFUSED', 'Mend the constraint or the trigger that objects, or write what it takes']
   }
   if (state.startsWith('28') || state === '3D000') {
     return ['STORE_DOWN', 'Check user, password and database in the location']

@@ -19,7 +19,7 @@ import {
   sameIdentity,
   sameMark,
 } from './memory-row.js'
-import { isRefusal, postgresError } from './postgres-errors.js'
+import { changeError, postgresError } from './postgres-errors.js'
 
 /** What every change starts with: the row is as we have left it. */
 const AS_EXPECTED = `
@@ -175,9 +175,9 @@ export class PostgresStore implements DataStore {
         return work()
       })
       .catch((error: unknown) => {
-        const ours = postgresError(`Postgres has not taken ${what}`, error)
-        // What was refused has been rolled back, and everything is as this handle has left it.
-        if (!isRefusal(error)) this.#broken ??= ours
+        const ours = changeError(`Postgres has not taken ${what}`, error)
+        // What was refused has been rolled back: everything is as it was.
+        if (ours.code !== 'STORE_REFUSED') this.#broken ??= ours
         throw ours
       })
       .finally(() => {
