@@ -4,6 +4,7 @@ import { registerFaults } from './faults-command.js'
 import { registerFlip } from './flip.js'
 import { registerFuzz } from './fuzz.js'
 import { registerKill } from './kill-command.js'
+import { registerStores } from './matrix-command.js'
 import { registerMutants } from './mutants.js'
 import { registerPeers } from './peers-command.js'
 import { registerPower } from './power.js'
@@ -25,6 +26,7 @@ registerFlip(program)
 registerFuzz(program)
 registerMutants(program)
 registerPeers(program)
+registerStores(program)
 registerProfiles(program)
 
 await program.parseAsync()
