@@ -2,9 +2,11 @@
 import { BLOB_MUTANTS } from './blob-mutants.js'
 import { BORDER_MUTANTS } from './border-mutants.js'
 import { ENGINE_MUTANTS } from './engine-mutants.js'
+import { FILES_MUTANTS } from './files-mutants.js'
 import { LOG_MUTANTS } from './log-mutants.js'
 import type { Mutants } from './mutant.js'
 import { SHAPE_MUTANTS } from './shape-mutants.js'
+import { SQLITE_MUTANTS } from './sqlite-mutants.js'
 
 export const MUTANTS: Mutants = {
   ...LOG_MUTANTS,
@@ -12,4 +14,6 @@ export const MUTANTS: Mutants = {
   ...BORDER_MUTANTS,
   ...SHAPE_MUTANTS,
   ...BLOB_MUTANTS,
+  ...FILES_MUTANTS,
+  ...SQLITE_MUTANTS,
 }
