@@ -6,6 +6,7 @@ import { registerFuzz } from './fuzz.js'
 import { registerKill } from './kill-command.js'
 import { registerStores } from './matrix-command.js'
 import { registerMutants } from './mutants.js'
+import { registerOutage } from './outage.js'
 import { registerPeers } from './peers-command.js'
 import { registerPower } from './power.js'
 import { registerProfiles } from './profile.js'
@@ -25,6 +26,7 @@ registerFaults(program)
 registerFlip(program)
 registerFuzz(program)
 registerMutants(program)
+registerOutage(program)
 registerPeers(program)
 registerStores(program)
 registerProfiles(program)

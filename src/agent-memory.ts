@@ -2,6 +2,7 @@
 import { NEVER } from './codec/extras.js'
 import { WrongCallError } from './core/errors.js'
 import { decodeSegments, type EncodedKey, encodeKey, encodeSegment, encodeSegments, type Key } from './core/key.js'
+import type { DeadLetters } from './engine/dead-letters.js'
 import type { CloseReport, Engine } from './engine/engine.js'
 import type { MemoryEvents } from './engine/events.js'
 import { closedError } from './engine/failures.js'
@@ -274,6 +275,14 @@ export class AgentMemory implements MemoryScope, AsyncDisposable {
   /** How the memory is doing: what is at risk now, what waits, what recovery did. */
   status(): MemoryStatus {
     return this.#engine.status()
+  }
+
+  /**
+   * What the data store has refused for good: to look at, to give to it again, to give up. Reads see these writes until
+   * then, or until they are superseded.
+   */
+  get deadLetters(): DeadLetters {
+    return this.#engine.deadLetters
   }
 
   /** After `failed`: recovers the log, logs again what was in doubt, and takes writes again. */

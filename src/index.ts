@@ -15,6 +15,8 @@ export {
 } from './core/errors.js'
 export type { Key } from './core/key.js'
 export type { StoreOpener, ThreadOpener } from './engine/config.js'
+export type { DeadLetter, DeadWrite } from './engine/dead-letter.js'
+export type { DeadLetters, ReplayReport } from './engine/dead-letters.js'
 export type { CloseReport } from './engine/engine.js'
 export type { MemoryEvents, WarningCode } from './engine/events.js'
 export type { EngineState, MemoryStatus } from './engine/inspection.js'
@@ -64,7 +66,7 @@ export type { Preferences } from './shapes/preferences.js'
 export type { AppendResult, Sequence, SequenceItem, TrimResult } from './shapes/sequence.js'
 export type { BlobBytesOptions, BlobRange, StoredBlob } from './shapes/stored-blob.js'
 export type { StandardSchema } from './standard-schema.js'
-export type { FilesStoreChoice } from './store-opener.js'
+export type { FilesStoreChoice, PostgresStoreChoice } from './store-opener.js'
 export type {
   Change,
   DataStore,

@@ -3,6 +3,7 @@
  * `files:./folder`. In the latter case the folder with the lock and the log lies beside the store, or where the option
  * `folder` says.
  */
+import { createHash } from 'node:crypto'
 import { join, resolve } from 'node:path'
 import { WrongCallError } from './core/errors.js'
 
@@ -13,10 +14,22 @@ export interface Location {
   store: StorePlace | undefined
 }
 
-export interface StorePlace {
+export type StorePlace = FilePlace | PostgresPlace
+
+export interface FilePlace {
   kind: 'sqlite' | 'files'
   /** Absolute. */
   path: string
+}
+
+export interface PostgresPlace {
+  kind: 'postgres'
+  /** For the client: without what is ours in it. */
+  url: string
+  /** For people: without a password. */
+  path: string
+  memory: string | undefined
+  schema: string | undefined
 }
 
 type Scheme = (place: string, location: string) => { store: StorePlace; folder: string }
@@ -25,6 +38,8 @@ type Scheme = (place: string, location: string) => { store: StorePlace; folder: 
 const SCHEMES: ReadonlyMap<string, Scheme> = new Map([
   ['sqlite', sqlite],
   ['files', files],
+  ['postgres', postgres],
+  ['postgresql', postgres],
 ])
 
 /** Throws INVALID_ARGUMENT for what is no location, INVALID_OPTION for a `folder` beside one that is a folder itself. */
@@ -84,6 +99,47 @@ function files(place: string, location: string): { store: StorePlace; folder: st
   }
   const path = resolve(folder)
   return { store: { kind: 'files', path }, folder: join(path, '.holdfast') }
+}
+
+/**
+ * `postgres://user:password@host:5432/database?memory=name&schema=name`; other parameters are the client's. The folder is
+ * named for what tells memories apart: neither for the user, nor for how the connection is made.
+ */
+function postgres(_place: string, location: string): { store: PostgresPlace; folder: string } {
+  let url: URL
+  try {
+    url = new URL(location)
+  } catch {
+    throw notPostgres()
+  }
+  const { searchParams } = url
+  const ours = (name: string) => {
+    const value = searchParams.get(name) ?? undefined
+    searchParams.delete(name)
+    return value
+  }
+  const memory = ours('memory')
+  const schema = ours('schema')
+  const store = { kind: 'postgres', url: url.href, path: '', memory, schema } as const
+  const host = url.hostname || (searchParams.get('host') ?? 'localhost')
+  const port = url.port || (searchParams.get('port') ?? '5432')
+  const database = url.pathname.length > 1 ? url.pathname.slice(1) : url.username
+  if (!location.slice(location.indexOf(':')).startsWith('://')) throw notPostgres()
+  const named = JSON.stringify([host, port, database, schema ?? null, memory ?? null])
+  const folder = resolve('.holdfast', createHash('sha256').update(named).digest('hex').slice(0, 16))
+  url.password = ''
+  searchParams.delete('password')
+  if (memory !== undefined) searchParams.set('memory', memory)
+  if (schema !== undefined) searchParams.set('schema', schema)
+  return { store: { ...store, path: url.href }, folder }
+}
+
+/** The location is not shown: it may hold a password. */
+function notPostgres(): WrongCallError {
+  return new WrongCallError('INVALID_ARGUMENT', {
+    message: 'The location postgres:… is no URL of a database',
+    next: "Give one such as 'postgres://user:password@host:5432/database', with special characters percent-encoded",
+  })
 }
 
 function isPath(path: unknown): path is string {

@@ -14,7 +14,7 @@ import type { MaxLoss } from './policy/loss-budget.js'
 import { MapPolicy } from './policy/map-policy.js'
 import { type DurabilityRule, identityOf, type MapRule, type Rule } from './policy/rules.js'
 import { parseRules } from './rule-options.js'
-import { type FilesStoreChoice, openerOf } from './store-opener.js'
+import { type FilesStoreChoice, openerOf, type PostgresStoreChoice } from './store-opener.js'
 import {
   parseValueOptions,
   type SchemaOptions,
@@ -62,11 +62,11 @@ export interface AgentMemoryOptions {
    * @defaultValue 'level'
    * @see docs/stores.md
    */
-  store?: 'level' | 'files' | 'in-memory' | FilesStoreChoice | StoreOpener
+  store?: 'level' | 'files' | 'in-memory' | FilesStoreChoice | PostgresStoreChoice | StoreOpener
   /**
    * The memory's folder, with its lock and its log, where the location names a store. It belongs to that store alone.
    *
-   * @defaultValue beside the store: `./memory.db-holdfast`, or `.holdfast` in a folder of files
+   * @defaultValue beside the store: `./memory.db-holdfast`, or `.holdfast` in a folder of files; for a server, a folder in `./.holdfast`
    */
   folder?: string
   /**

@@ -3,11 +3,17 @@ import { join } from 'node:path'
 import { WrongCallError } from './core/errors.js'
 import type { StoreOpener } from './engine/config.js'
 import type { FileSystem } from './io/file-system.js'
-import type { StorePlace } from './location.js'
+import type { PostgresPlace, StorePlace } from './location.js'
 import { badOption, checkObject } from './option-checks.js'
 import { openFilesStore } from './stores/files/open.js'
 import { InMemoryStore } from './stores/in-memory.js'
 import { type LevelThreadOptions, openLevelStore } from './stores/level/level.js'
+import {
+  openerByUrl,
+  type PostgresStoreOpener,
+  type PostgresStoreOptions,
+  postgresConfig,
+} from './stores/postgres/postgres.js'
 import { findDriver } from './stores/sqlite/driver.js'
 import { openSqliteStore, type SqliteThreadOptions } from './stores/sqlite/sqlite.js'
 
@@ -29,6 +35,11 @@ export interface FilesStoreChoice {
   adoptEdits?: boolean
 }
 
+/** How the store is kept that the location `postgres://…` names. */
+export interface PostgresStoreChoice extends Omit<PostgresStoreOptions, 'memory' | 'schema'> {
+  kind: 'postgres'
+}
+
 /** The store that the location names, or else the option. INVALID_OPTION for both, unless they are of one kind. */
 export function openerOf(
   place: StorePlace | undefined,
@@ -41,6 +52,9 @@ export function openerOf(
     return storeOpener(option ?? 'files', place.path, fileSystem)
   }
   if (place.kind === 'sqlite' && option === undefined) return sqliteOpener(place.path)
+  if (place.kind === 'postgres' && (option === undefined || option === 'postgres' || isPostgresChoice(option))) {
+    return postgresOpener(place, typeof option === 'object' ? option : {})
+  }
   throw new WrongCallError('INVALID_OPTION', {
     message: `The option "store" was given, and the location names a store of the kind "${place.kind}" already`,
     next: 'Leave the option out, or give the path of a folder as the location',
@@ -106,6 +120,18 @@ function filesOpener(folder: string, fileSystem: FileSystem, choice: Partial<Fil
 
 function isFilesChoice(store: unknown): store is FilesStoreChoice {
   return typeof store === 'object' && store !== null && 'kind' in store && store.kind === 'files' && !('open' in store)
+}
+
+function postgresOpener(place: PostgresPlace, choice: Partial<PostgresStoreChoice>): PostgresStoreOpener {
+  checkObject(choice, 'store', ['kind', 'migrate', 'json', 'ownerWaitMs'])
+  const { kind: _kind, ...options } = choice
+  return openerByUrl(place.url, place.path, postgresConfig({ ...options, memory: place.memory, schema: place.schema }))
+}
+
+function isPostgresChoice(store: unknown): store is PostgresStoreChoice {
+  return (
+    typeof store === 'object' && store !== null && 'kind' in store && store.kind === 'postgres' && !('open' in store)
+  )
 }
 
 function isOpener(store: unknown): store is StoreOpener {

@@ -7,7 +7,7 @@
 import { AgentMemoryError, type ErrorDetails, UnsettledWriteError, WrongCallError } from './core/errors.js'
 import type { Engine } from './engine/engine.js'
 import type { EncodedWrite } from './engine/flush.js'
-import { bytesOf, type Write, type WriteResult } from './engine/write.js'
+import { bytesInBatch, type Write, type WriteResult } from './engine/write.js'
 import { badOption, integer } from './option-checks.js'
 import type { Durability } from './policy/durability.js'
 
@@ -164,7 +164,7 @@ function* chain(head: (Write | undefined)[], rest: Iterator<Write>): Generator<W
 }
 
 function sizeOf({ key, content }: Write): number {
-  return bytesOf(key, content as EncodedWrite)
+  return bytesInBatch(key, content as EncodedWrite)
 }
 
 function incomplete(progress: BatchProgress, cause: unknown): IncompleteBatchError {

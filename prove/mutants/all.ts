@@ -1,6 +1,7 @@
 /** All planted bugs by their name. */
 import { BLOB_MUTANTS } from './blob-mutants.js'
 import { BORDER_MUTANTS } from './border-mutants.js'
+import { DEAD_LETTER_MUTANTS } from './dead-letter-mutants.js'
 import { ENGINE_MUTANTS } from './engine-mutants.js'
 import { FILES_MUTANTS } from './files-mutants.js'
 import { LOG_MUTANTS } from './log-mutants.js'
@@ -16,4 +17,5 @@ export const MUTANTS: Mutants = {
   ...BLOB_MUTANTS,
   ...FILES_MUTANTS,
   ...SQLITE_MUTANTS,
+  ...DEAD_LETTER_MUTANTS,
 }

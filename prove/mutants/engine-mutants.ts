@@ -113,9 +113,9 @@ export const ENGINE_MUTANTS: Mutants = {
     edits: [
       {
         file: 'engine/checkpoint.js',
-        find: 'const result = await this.#parts.keeper.apply({',
+        find: 'const outcome = await this.#parts.keeper.apply({',
         replace:
-          'this.#parts.flusher.setMark({ lsn: this.#frames.at(-1)?.lastLsn ?? 0, position: this.#frames.at(-1)?.end ?? 0 }, true);\n                const result = await this.#parts.keeper.apply({',
+          'this.#parts.flusher.setMark({ lsn: this.#frames.at(-1)?.lastLsn ?? 0, position: this.#frames.at(-1)?.end ?? 0 }, true);\n                const outcome = await this.#parts.keeper.apply({',
       },
     ],
   },
@@ -153,7 +153,11 @@ export const ENGINE_MUTANTS: Mutants = {
     breaks: 'I1',
     caughtBy: 'power',
     edits: [
-      { file: 'engine/write.js', find: 'resolve: () => this.#whenStored(lsn, resolve, reject)', replace: 'resolve' },
+      {
+        file: 'engine/write.js',
+        find: 'resolve: () => this.#whenStored(lsn, resolve, reject, key)',
+        replace: 'resolve',
+      },
     ],
   },
   'close-forgets': {

@@ -52,12 +52,14 @@ static struct fate fate_of(enum call call, const char *path, int is_change) {
   fate.index = index;
   control->last_kind = call;
   snprintf(control->last_path, sizeof control->last_path, "%s", path);
-  int is_due = control->sticky ? index >= control->at : index == control->at;
-  if (!is_due || !befalls(control->kind, call)) return fate;
+  if (index < control->at || !befalls(control->kind, call)) return fate;
+  /* Once: the first that it can befall. Threads that make calls at once make them in another order each time. */
+  uint64_t none = 0;
+  if (control->sticky) __atomic_fetch_add(&control->hits, 1, __ATOMIC_SEQ_CST);
+  else if (!__atomic_compare_exchange_n(&control->hits, &none, 1, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)) return fate;
   fate.fault = control->kind;
   /* Half of a write is short; half of anything else is an error. */
   if (fate.fault == FAULT_SHORT && call != WRITE && call != READ) fate.fault = FAULT_EIO;
-  __atomic_fetch_add(&control->hits, 1, __ATOMIC_SEQ_CST);
   control->hit_kind = call;
   snprintf(control->hit_path, sizeof control->hit_path, "%s", path);
   return fate;

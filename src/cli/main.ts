@@ -4,8 +4,9 @@ import { Command, CommanderError, InvalidArgumentError } from 'commander'
 import { WrongCallError } from '../core/errors.js'
 import { DEFAULT_FOLDER } from './disk/place.js'
 import {
+  type DeadLettersOptions,
   type DoctorOptions,
-  type ExitCode,
+  ExitCode,
   type LocatedOptions,
   type OutputOptions,
   printError,
@@ -15,7 +16,7 @@ import {
 const EXIT_CODES = `
 Exit codes:
   0  fine
-  1  verify, doctor: problems were found; repair without --yes: something would be lost
+  1  verify, doctor: problems were found; repair without --yes: something would be lost; dead-letters: there are some
   2  wrong usage
   3  not a memory, or it cannot be opened: the error's code says why
   4  another process has the memory open
@@ -72,6 +73,25 @@ function program(done: (code: ExitCode) => void): Command {
       done(await (await import('./commands/repair.js')).repair(location, options))
     })
   holdfast
+    .command('sql')
+    .description('print what makes the tables of a store in Postgres, for those who make them by hand; changes nothing')
+    .option('--schema <schema>', 'the schema that they are in', 'holdfast')
+    .action(async ({ schema }: { schema: string }) => {
+      process.stdout.write((await import('../stores/postgres/schema.js')).schemaSql(schema))
+      done(ExitCode.fine)
+    })
+  holdfast
+    .command('dead-letters')
+    .description('list what the data store has refused, give it to the store again, or give it up; opens the memory')
+    .argument('<location>', 'that of a memory that no process has open')
+    .option('--replay [id]', 'give one dead letter to the store again, or all', parseId)
+    .option('--discard <id>', 'give a dead letter up: its writes are gone', parseId)
+    .option(...FOLDER_OPTION)
+    .option(...JSON_OPTION)
+    .action(async (location: string, options: DeadLettersOptions) => {
+      done(await (await import('./commands/dead-letters.js')).deadLetters(location, options))
+    })
+  holdfast
     .command('doctor')
     .description('try out whether a memory here keeps its promises, by killing processes too; leaves no trace')
     .argument('[folder]', 'where a memory lives or would live', DEFAULT_FOLDER)
@@ -96,6 +116,12 @@ function parseLives(text: string): number {
   const lives = Number(text)
   if (/^\d+$/.test(text) && lives >= 1 && lives <= LIVES_MAX) return lives
   throw new InvalidArgumentError(`Give a whole number from 1 to ${LIVES_MAX.toLocaleString('en-US')}`)
+}
+
+function parseId(text: string): number {
+  const id = Number(text)
+  if (/^\d+$/.test(text) && Number.isSafeInteger(id)) return id
+  throw new InvalidArgumentError('Give the id of a dead letter, as the list shows it')
 }
 
 function wrongUsage(error: CommanderError): WrongCallError {

@@ -23,6 +23,12 @@ export interface RepairOptions extends LocatedOptions {
   yes?: boolean
 }
 
+export interface DeadLettersOptions extends LocatedOptions {
+  /** The id of a letter; `true` for all of them. */
+  replay?: number | true
+  discard?: number
+}
+
 /** Prints the result: as text, made only if it is wanted, or as JSON. */
 export function printResult(options: OutputOptions, result: object, text: () => string): void {
   process.stdout.write(`${options.json === true ? JSON.stringify(result, undefined, 2) : text()}\n`)

@@ -30,6 +30,7 @@ export type ErrorCode =
   | 'STORE_CORRUPT'
   | 'STORE_DOWN'
   | 'STORE_LOST'
+  | 'STORE_REFUSED'
   | 'STORE_REGRESSED'
   | 'VALUE_TOO_LARGE'
   | 'VERSION_CONFLICT'

@@ -1,12 +1,12 @@
 /** The main thread's end of the checkpoint's worker. */
 import { Worker } from 'node:worker_threads'
 import { AgentMemoryError, type ErrorCode } from '../core/errors.js'
-import type { RunRequest, RunResult } from './checkpoint-run.js'
+import type { ChangesRequest, RunOutcome, RunRequest } from './checkpoint-run.js'
 import type { WorkerReply, WorkerRequest } from './checkpoint-worker.js'
 import type { ThreadOpener } from './config.js'
 
 interface Call {
-  resolve(result: RunResult | undefined): void
+  resolve(outcome: RunOutcome | undefined): void
   reject(error: unknown): void
 }
 
@@ -28,10 +28,10 @@ export class CheckpointThread {
     this.#worker.on('exit', code => this.#end(new Error(`The checkpoint's worker has ended with code ${code}`)))
   }
 
-  async run(request: RunRequest): Promise<RunResult> {
-    const result = await this.#call(request)
-    if (result === undefined) throw new Error('The checkpoint worker has answered a run with nothing')
-    return result
+  async run(request: RunRequest | ChangesRequest): Promise<RunOutcome> {
+    const outcome = await this.#call(request)
+    if (outcome === undefined) throw new Error('The checkpoint worker has answered a run with nothing')
+    return outcome
   }
 
   /** Closes the worker's store and ends it. */
@@ -45,7 +45,7 @@ export class CheckpointThread {
     await this.#worker.terminate()
   }
 
-  #call(run: RunRequest | undefined): Promise<RunResult | undefined> {
+  #call(run: RunRequest | ChangesRequest | undefined): Promise<RunOutcome | undefined> {
     if (this.#ended !== undefined) return Promise.reject(this.#ended)
     const id = this.#nextId++
     this.#worker.ref()
@@ -55,11 +55,11 @@ export class CheckpointThread {
     })
   }
 
-  #answered({ id, result, error }: WorkerReply): void {
+  #answered({ id, outcome, error }: WorkerReply): void {
     const call = this.#calls.get(id)
     this.#calls.delete(id)
     if (this.#calls.size === 0) this.#worker.unref()
-    if (error === undefined) call?.resolve(result)
+    if (error === undefined) call?.resolve(outcome)
     else call?.reject(fromPlain(error))
   }
 

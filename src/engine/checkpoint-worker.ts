@@ -6,19 +6,19 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { AgentMemoryError } from '../core/errors.js'
 import { nodeFileSystem } from '../io/node-file-system.js'
 import type { DataStore } from '../stores/data-store.js'
-import { type RunRequest, type RunResult, runCheckpoint } from './checkpoint-run.js'
+import { applyChanges, type ChangesRequest, type RunOutcome, type RunRequest, runCheckpoint } from './checkpoint-run.js'
 import type { ThreadOpener } from './config.js'
 import { RunMemory } from './run-memory.js'
 
 export interface WorkerRequest {
   id: number
   /** A run to apply; `undefined` asks to close. */
-  run: RunRequest | undefined
+  run: RunRequest | ChangesRequest | undefined
 }
 
 export interface WorkerReply {
   id: number
-  result?: RunResult
+  outcome?: RunOutcome
   error?: { code: string | undefined; message: string; next: string | undefined }
 }
 
@@ -39,8 +39,9 @@ async function answer({ id, run }: WorkerRequest): Promise<void> {
       return
     }
     store ??= await open(workerData as ThreadOpener)
-    const result = await runCheckpoint(nodeFileSystem, store, run, memory)
-    port.postMessage({ id, result } satisfies WorkerReply)
+    const outcome =
+      'changes' in run ? await applyChanges(store, run) : await runCheckpoint(nodeFileSystem, store, run, memory)
+    port.postMessage({ id, outcome } satisfies WorkerReply)
   } catch (error) {
     port.postMessage({ id, error: plainError(error) } satisfies WorkerReply)
   }

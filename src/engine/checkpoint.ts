@@ -2,27 +2,35 @@
  * The checkpoint: synced frames into the data store, in order; then the segments that it has for sure are released.
  * It runs on a timer, on log bytes, on pending entries, on demand, and at once while a write-through waits.
  */
+import type { AgentMemoryError } from '../core/errors.js'
 import type { Lsn } from '../core/lsn.js'
 import type { Clock, Timer } from '../io/clock.js'
 import type { ExpiryClock } from '../io/expiry-clock.js'
 import type { Log } from '../log/log.js'
-import type { Mark } from '../stores/data-store.js'
+import type { Change, Mark } from '../stores/data-store.js'
 import type { Tier } from '../tier/tier.js'
+import type { Refusal, RunResult } from './checkpoint-run.js'
 import { type EngineConfig, PRESSED_RUN_LIMITS, RUN_LIMITS, type RunLimits } from './config.js'
+import type { ParkedWrite } from './dead-letter.js'
 import type { Events } from './events.js'
-import { failedError, storeDownError } from './failures.js'
+import { cannotKeepError, failedError, logFullError, storeDownError } from './failures.js'
 import type { Flusher, LoggedFrame, Waiter } from './flush.js'
+import { PARKED_BYTES_MAX, PARKED_WRITES_MAX, type ParkedWrites } from './parked-writes.js'
+import { type ApplyPart, lettersFor, narrowDown } from './refused-frame.js'
 import type { StoreKeeper } from './store-keeper.js'
 
 // A checkpoint starts once the store lacks this share of what it may lack at most.
 const START_AT = 1 / 8
 const PACED_ENTRIES_MAX = 64 * 1024
+// How long a store is left alone, in ms, that refuses more than can be kept as dead letters.
+const BLOCKED_MS = 5000
 
 export interface CheckpointerParts {
   config: EngineConfig
   keeper: StoreKeeper
   flusher: Flusher
   tier: Tier
+  parked: ParkedWrites
   events: Events
   expiry: ExpiryClock
   /** The log has less to hold, or the store has come or gone: calls that wait for room may go on, or must not wait. */
@@ -46,6 +54,13 @@ export class Checkpointer {
   #paused = false
   #releasing: Promise<void> | undefined
   #stopError: ((lsn: Lsn) => unknown) | undefined
+  /** A run was refused: until the end of it, no more frames at a time than this. */
+  #narrowed: { frames: number; to: number } | undefined
+  /** The store refuses more than can be kept as dead letters. */
+  #blocked: AgentMemoryError | undefined
+  #blockedTimer: Timer | undefined
+  /** What waits to have the store for itself. */
+  readonly #guests: { run(): Promise<void>; reject(error: unknown): void }[] = []
 
   constructor(log: Log, mark: Mark, frames: LoggedFrame[], parts: CheckpointerParts) {
     this.#log = log
@@ -73,8 +88,23 @@ export class Checkpointer {
   /** Whether the log, and the index of pending entries, may take more. */
   get hasRoom(): boolean {
     const { logBytesMax, pendingEntriesMax } = this.#parts.config
-    const entriesMax = this.#parts.keeper.isDown ? pendingEntriesMax : this.#pacedEntriesMax
+    const isStuck = this.#parts.keeper.isDown || this.#blocked !== undefined
+    const entriesMax = isStuck ? pendingEntriesMax : this.#pacedEntriesMax
     return this.#logBytes < logBytesMax && this.#parts.tier.unstoredCount < entriesMax
+  }
+
+  /** Why the store is given nothing although it is up. */
+  get blocked(): AgentMemoryError | undefined {
+    return this.#blocked
+  }
+
+  /** Why a call need not wait for room, which will not come by itself; `undefined` if it may. */
+  noRoomError(): AgentMemoryError | undefined {
+    const { config, keeper, tier } = this.#parts
+    if (this.hasRoom || !(keeper.isDown || this.#blocked)) return undefined
+    const why = keeper.isDown ? 'The data store is down' : 'The data store refuses what it is given,'
+    const { logBytesMax, pendingEntriesMax } = config
+    return logFullError(why, `${tier.unstoredCount} entries of ${pendingEntriesMax}, up to ${logBytesMax} bytes`)
   }
 
   /** A frame has been synced. */
@@ -89,8 +119,9 @@ export class Checkpointer {
       waiter.resolve()
       return
     }
-    if (this.#stopError !== undefined) {
-      waiter.reject(this.#stopError(waiter.lsn))
+    const error = this.#stopError?.(waiter.lsn) ?? (waiter.isImpatient ? this.#blocked : undefined)
+    if (error !== undefined) {
+      waiter.reject(error)
       return
     }
     this.#waiters.push(waiter)
@@ -114,8 +145,19 @@ export class Checkpointer {
     await this.#running
   }
 
+  /** Work with the store between two runs. `apply` is one transaction under the mark that the store has. */
+  alone<T>(work: (apply: ApplyPart) => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const run = () => work(changes => this.#applyPart(changes, this.#mark)).then(resolve, reject)
+      this.#guests.push({ run, reject })
+      this.#start()
+    })
+  }
+
   /** The store is up again and says how far it is: a run whose outcome was not known is settled by that. */
-  storeIsUp(mark: Mark): void {
+  storeIsUp(mark: Mark, parked: readonly ParkedWrite[]): void {
+    this.#parts.parked.settle(parked)
+    this.#unblock()
     this.#applied(mark)
     this.#flushed()
     this.#parts.onRoom()
@@ -138,7 +180,7 @@ export class Checkpointer {
 
   resume(): void {
     this.#paused = false
-    if (this.#waiters.length > 0) this.press()
+    if (this.#waiters.length > 0 || this.#guests.length > 0) this.press()
     else this.#startIfDue()
   }
 
@@ -147,7 +189,9 @@ export class Checkpointer {
     const waiters = this.#waiters
     this.#waiters = []
     this.#stopError = error
+    this.#blockedTimer?.cancel()
     for (const waiter of waiters) waiter.reject(error(waiter.lsn))
+    for (const guest of this.#guests.splice(0)) guest.reject(error(this.#mark.appliedLsn))
   }
 
   /** Makes sure that the log says how far the store is, and removes the segments that are not needed any more. */
@@ -204,9 +248,11 @@ export class Checkpointer {
   }
 
   #start(): void {
-    if (this.#running !== undefined || this.#paused || this.#parts.keeper.isDown) return
-    if (this.#mark.appliedPosition >= this.#target) return
-    this.#running = this.#run().finally(() => {
+    if (this.#running !== undefined || this.#paused) return
+    const guest = this.#guests.shift()
+    if (guest === undefined && !this.#isWanted) return
+    const work = guest === undefined ? this.#run() : guest.run().then(() => this.#unblock())
+    this.#running = work.finally(() => {
       this.#running = undefined
       // A target that was set after the last run had looked would be forgotten otherwise.
       this.#start()
@@ -216,20 +262,32 @@ export class Checkpointer {
   #limits(): RunLimits {
     const limits = this.#waiters.length > 0 ? PRESSED_RUN_LIMITS : RUN_LIMITS
     const { runKeysMax = limits.keys } = this.#parts.config.store
-    return { ...limits, keys: Math.min(limits.keys, runKeysMax) }
+    const { frames } = this.#narrowed ?? limits
+    return { ...limits, frames, keys: Math.min(limits.keys, runKeysMax) }
+  }
+
+  /** Whether there is something to apply, and a store to take it. */
+  get #isWanted(): boolean {
+    const isWanted = this.#mark.appliedPosition < this.#target && !this.#paused
+    return isWanted && this.#blocked === undefined && !this.#parts.keeper.isDown
   }
 
   async #run(): Promise<void> {
-    while (this.#mark.appliedPosition < this.#target && !this.#paused && !this.#parts.keeper.isDown) {
+    while (this.#isWanted && this.#guests.length === 0) {
       const started = this.#clock.monotonicMs()
       try {
-        const result = await this.#parts.keeper.apply({
+        const outcome = await this.#parts.keeper.apply({
           refs: this.#log.refs(this.#mark.appliedPosition),
           from: this.#mark.appliedPosition,
           to: this.#target,
           nowMs: this.#parts.expiry.now(),
           limits: this.#limits(),
+          parked: this.#parts.parked.keys,
         })
+        const result = outcome.refusal === undefined ? outcome.result : await this.#narrow(outcome.refusal)
+        if (result === undefined) continue
+        this.#parts.parked.superseded(result.superseded)
+        if (this.#narrowed !== undefined && result.mark.appliedPosition >= this.#narrowed.to) this.#narrowed = undefined
         this.#applied(result.mark)
         const durationMs = this.#clock.monotonicMs() - started
         const { entries, bytes } = result
@@ -261,6 +319,52 @@ export class Checkpointer {
     } catch {
       // A flush that fails makes the store count as down, which its keeper tells and mends; nothing is released then.
     }
+  }
+
+  /**
+   * The store has refused a run. Half as many frames next time; of a single one, what it takes goes into it, and the rest
+   * becomes dead letters.
+   */
+  async #narrow({ frames, end, reason }: Refusal): Promise<RunResult | undefined> {
+    if (frames > 1) {
+      this.#narrowed = { frames: Math.ceil(frames / 2), to: end }
+      return undefined
+    }
+    this.#narrowed = undefined
+    const { parked } = this.#parts
+    const frame = await this.#log.read(this.#mark.appliedPosition)
+    const { header, body } = frame
+    const mark = { appliedLsn: header.lastLsn, appliedPosition: header.position + frame.bytes }
+    const applyPart: ApplyPart = changes => this.#applyPart(changes, this.#mark)
+    const { refused, bytes } = await narrowDown(body, reason, parked, this.#parts.expiry.now(), applyPart)
+    if (!parked.hasRoomFor(refused)) {
+      const limits = `more than ${PARKED_WRITES_MAX} of them, or than ${PARKED_BYTES_MAX} bytes`
+      return this.#block(cannotKeepError(`${limits}: ${reason}`))
+    }
+    const why = await this.#applyPart(lettersFor(refused, parked), mark)
+    if (why !== undefined) return this.#block(cannotKeepError(why))
+    parked.add(refused)
+    return { mark, entries: header.records - refused.length, bytes, superseded: [] }
+  }
+
+  async #applyPart(changes: Change[], mark: Mark): Promise<string | undefined> {
+    const { refusal } = await this.#parts.keeper.apply({ changes, mark })
+    return refusal?.reason
+  }
+
+  #block(error: AgentMemoryError): undefined {
+    this.#blocked = error
+    this.#dismissImpatient(error)
+    this.#parts.onRoom()
+    this.#blockedTimer = this.#clock.afterIfAlive(BLOCKED_MS, () => {
+      this.#unblock()
+      this.#start()
+    })
+  }
+
+  #unblock(): void {
+    this.#blockedTimer?.cancel()
+    this.#blocked = undefined
   }
 
   #dismissImpatient(error: unknown): void {

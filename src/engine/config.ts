@@ -1,7 +1,7 @@
 /** What the engine runs with. Options are checked once, in src/options.ts; nothing in here is missing or wrong. */
 import type { Clock } from '../io/clock.js'
 import type { FileSystem } from '../io/file-system.js'
-import type { DataStore } from '../stores/data-store.js'
+import type { DataStore, OpenTerms } from '../stores/data-store.js'
 
 export interface EngineConfig {
   /** The memory's folder, absolute. */
@@ -31,7 +31,7 @@ export interface EngineConfig {
 export interface StoreOpener {
   kind: string
   /** `create` is false for a memory that had its store before: a missing one is STORE_LOST then, not a new one. */
-  open(create: boolean): Promise<DataStore>
+  open(create: boolean, terms?: OpenTerms): Promise<DataStore>
   /** Keys of one run of a checkpoint, for a store that takes long for each; a run still ends with a whole frame. */
   runKeysMax?: number
   /** What tells it from others of its kind, if the memory's folder does not: an absolute path, say. */
@@ -55,13 +55,14 @@ export interface ThreadOpener {
   fromBytes?: number
 }
 
-/** One run of a checkpoint: at most so many keys, and at most so long; always at least one frame. */
+/** One run of a checkpoint: at most so many frames and keys, and at most so long; always at least one frame. */
 export interface RunLimits {
+  frames: number
   keys: number
   bytes: number
   ms: number
 }
 
 /** A store transaction stays short, and shorter while a write-through waits for it. */
-export const RUN_LIMITS: RunLimits = { keys: 64 * 1024, bytes: 4 << 20, ms: 250 }
-export const PRESSED_RUN_LIMITS: RunLimits = { keys: 64 * 1024, bytes: 4 << 20, ms: 20 }
+export const RUN_LIMITS: RunLimits = { frames: Number.POSITIVE_INFINITY, keys: 64 * 1024, bytes: 4 << 20, ms: 250 }
+export const PRESSED_RUN_LIMITS: RunLimits = { ...RUN_LIMITS, ms: 20 }

@@ -19,8 +19,10 @@ import type { StoreIdentity } from '../stores/data-store.js'
 import { Tier } from '../tier/tier.js'
 import { Checkpointer } from './checkpoint.js'
 import type { EngineConfig } from './config.js'
+import { parkedIn } from './dead-letter.js'
+import { DeadLetters } from './dead-letters.js'
 import { Events } from './events.js'
-import { closedError, failedError, inDoubtError, logFullError, storeDownError, withDeadline } from './failures.js'
+import { closedError, failedError, inDoubtError, storeDownError, withDeadline } from './failures.js'
 import { Feeds } from './feeds.js'
 import { Flusher, type LoggedFrame } from './flush.js'
 import { type EngineState, type MemoryStatus, statusOf } from './inspection.js'
@@ -32,11 +34,12 @@ import {
   takeOwnership,
   writeIdentity,
 } from './memory-folder.js'
+import { ParkedWrites } from './parked-writes.js'
 import { Reader } from './read.js'
 import { type Recovered, type RecoveryReport, recover, rescan, startLog } from './recovery.js'
 import { Scanner } from './scan.js'
 import { Settlement } from './settlement.js'
-import { StoreKeeper } from './store-keeper.js'
+import { openTerms, StoreKeeper } from './store-keeper.js'
 import { Sweeper } from './sweep.js'
 import { Turns } from './turns.js'
 import { warnOfOpen } from './warnings.js'
@@ -69,6 +72,7 @@ export class Engine {
   readonly writer: Writer
   readonly feeds: Feeds
   readonly turns: Turns
+  readonly deadLetters: DeadLetters
   readonly compression: CompressionTally = { bytesBefore: 0, bytesAfter: 0 }
   readonly recovery: RecoveryReport
   readonly folderKind: string
@@ -96,12 +100,14 @@ export class Engine {
       await prepareFolder(fileSystem, folder)
       lock = await takeOwnership(fileSystem, folder)
       const identity = await readOrMakeIdentity(fileSystem, folder, config.store.kind)
-      const store = await config.store.open(!identity.complete)
+      const store = await config.store.open(!identity.complete, openTerms(config))
       const tier = new Tier(config.tierBytesMax)
       let recovered: Recovered | undefined
       let folderKind: string
+      let parked: ParkedWrites
       try {
         recovered = await recover(config, identity, store, tier)
+        parked = new ParkedWrites(tier, events, await parkedIn(store))
         if (!identity.complete) await writeIdentity(fileSystem, folder, { ...identity, complete: true })
         await signOwnership(lock, recovered.identity.epoch)
         folderKind = await fileSystem.kindOf(folder)
@@ -111,7 +117,7 @@ export class Engine {
       }
       const report = { ...recovered.report, durationMs: config.clock.monotonicMs() - started }
       const keeper = new StoreKeeper(store, config, events, recovered.identity)
-      return new Engine(config, events, lock, tier, keeper, recovered, report, folderKind)
+      return new Engine(config, events, lock, tier, keeper, parked, recovered, report, folderKind)
     } catch (error) {
       // What came first is told; a lock whose file does not close ends with the process.
       await Promise.allSettled([lock?.release()])
@@ -125,6 +131,7 @@ export class Engine {
     lock: FileLock,
     tier: Tier,
     keeper: StoreKeeper,
+    parked: ParkedWrites,
     recovered: Recovered,
     report: RecoveryReport,
     folderKind: string,
@@ -155,6 +162,7 @@ export class Engine {
       config,
       keeper,
       tier,
+      parked,
       events,
       expiry: this.#expiry,
       flusher: this.flusher,
@@ -168,14 +176,21 @@ export class Engine {
       flusher: this.flusher,
       checkpointer: this.checkpointer,
       reader: this.reader,
+      parked,
       checkWritable: () => this.#checkWritable(),
-      noRoomError: () => this.#noRoomError(),
     })
+    this.deadLetters = new DeadLetters({
+      parked,
+      checkpointer: this.checkpointer,
+      expiry: this.#expiry,
+      checkWritable: () => this.#checkWritable(),
+    })
+    parked.onReleased = key => this.reader.accepted(key)
     this.feeds = new Feeds(this.flusher)
     this.turns = new Turns(this.reader, this.writer, key => this.feeds.written(key))
     this.#sweeper = new Sweeper({ clock: config.clock, expiry: this.#expiry, keeper, writer: this.writer })
     keeper.flushedLsn = () => this.checkpointer.flushedLsn
-    keeper.onUp = storeMark => this.checkpointer.storeIsUp(storeMark)
+    keeper.onUp = (storeMark, found) => this.checkpointer.storeIsUp(storeMark, found)
     this.checkpointer.start()
     // The new segment's header says the store's mark, and is synced: what lies behind it may go.
     this.checkpointer.release()
@@ -427,11 +442,5 @@ export class Engine {
     this.checkOpen()
     if (this.#state === 'failed') throw failedError(this.#failure)
     if (this.#diskFull !== undefined) throw this.#diskFull
-  }
-
-  #noRoomError(): Error | undefined {
-    if (this.checkpointer.hasRoom || !this.keeper.isDown) return undefined
-    const { logBytesMax, pendingEntriesMax } = this.config
-    return logFullError(`${this.tier.unstoredCount} entries of ${pendingEntriesMax}, up to ${logBytesMax} bytes`)
   }
 }

@@ -3,6 +3,7 @@ import { EventEmitter } from 'node:events'
 import type { AgentMemoryError } from '../core/errors.js'
 import type { Key } from '../core/key.js'
 import type { Lsn } from '../core/lsn.js'
+import type { DeadLetter } from './dead-letter.js'
 
 export interface MemoryEvents {
   /** A frame is on stable storage: `entries` keys in `bytes` of the log, everything up to `lsn`, after `durationMs`. */
@@ -26,6 +27,11 @@ export interface MemoryEvents {
   loadFailed: [{ map: string; scope: readonly string[]; key: Key; error: unknown }]
   /** The log has failed: writes are refused until `reopen()`. */
   failed: [{ error: AgentMemoryError }]
+  /**
+   * The data store has refused a batch for good, which is kept as a dead letter: see `memory.deadLetters`. Told once; those
+   * of earlier lives are listed there.
+   */
+  deadLetter: [DeadLetter]
   storeDown: [{ error: AgentMemoryError }]
   storeUp: [{ lsn: Lsn }]
   /** The disk is full: writes are refused until there is room again. */

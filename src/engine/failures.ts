@@ -47,9 +47,25 @@ export function storeDownError(cause: unknown): AgentMemoryError {
   })
 }
 
-export function logFullError(what: string): AgentMemoryError {
+/** A write that is safe in the log, and that the data store does not take. */
+export function storeRefusedError(lsn: Lsn, { batch, reason }: { batch: Lsn; reason: string }): AgentMemoryError {
+  return new AgentMemoryError('STORE_REFUSED', {
+    message: `The data store refuses the write with LSN ${lsn}, which is kept as the dead letter ${batch} (${reason})`,
+    next: 'Write a value that the store takes, or mend what it objects to and call memory.deadLetters.replay(); reads see the write meanwhile',
+  })
+}
+
+/** The data store refuses more than can be kept as dead letters: it is given nothing more until that has changed. */
+export function cannotKeepError(why: string): AgentMemoryError {
+  return new AgentMemoryError('STORE_REFUSED', {
+    message: `The data store refuses writes, and they cannot be kept as dead letters (${why}); the log keeps them`,
+    next: 'Mend what the store objects to, then call memory.deadLetters.replay(), or discard letters',
+  })
+}
+
+export function logFullError(why: string, what: string): AgentMemoryError {
   return new AgentMemoryError('LOG_FULL', {
-    message: `The data store is down and the log is full (${what})`,
+    message: `${why} and the log is full (${what})`,
     next: 'Bring the store back, or raise logBytesMax or pendingEntriesMax; nothing that was acknowledged is lost',
   })
 }

@@ -16,6 +16,7 @@ import { recordBytes } from '../log/record.js'
 import type { LossBudget } from '../policy/loss-budget.js'
 import { type Entry, EntryState } from '../tier/entry.js'
 import type { Tier } from '../tier/tier.js'
+import { Batches } from './batches.js'
 import type { Events } from './events.js'
 import { SyncPace } from './sync-pace.js'
 
@@ -72,8 +73,11 @@ export class Flusher {
   #mark: LogMark
   #lastLsn: Lsn
   #durableLsn: Lsn
-  /** Upper bound of the next frame's body: what is dirty now. */
+  /** Upper bound of the records of the next frame: what is dirty now. */
   #bodyBytes = 0
+  /** Of what is dirty, and of the frame in flight. */
+  #batches = new Batches()
+  #framedBatches = new Batches()
   #inFlight: LoggedFrame | undefined
   #waiters: Waiter[] = []
   #framedWaiters: Waiter[] = []
@@ -104,8 +108,9 @@ export class Flusher {
     return this.#durableLsn
   }
 
+  /** Upper bound of the next frame's body. */
   get bodyBytes(): number {
-    return this.#bodyBytes
+    return this.#bodyBytes + this.#batches.bytes
   }
 
   /** Whether so many LSNs may be handed out before another frame is synced. */
@@ -113,9 +118,13 @@ export class Flusher {
     return this.#lastLsn + count <= this.#log.ceiling
   }
 
-  /** Takes a write: from here on it is visible, and has its place in the order. The caller has checked that there is room. */
-  accept(key: string, { form, value, expiresAt }: EncodedWrite): Lsn {
+  /**
+   * Takes a write: from here on it is visible, and has its place in the order. The caller has checked that there is room.
+   * `batch` is the LSN of the first write of a batch of several.
+   */
+  accept(key: string, { form, value, expiresAt }: EncodedWrite, batch?: Lsn): Lsn {
     const lsn = this.#lastLsn + 1
+    if (batch !== undefined) this.#batches.note(key, batch)
     invariant(lsn <= this.#log.ceiling, 'I7: an LSN above the durable ceiling')
     this.#lastLsn = lsn
     const before = this.#parts.tier.get(key)
@@ -217,6 +226,7 @@ export class Flusher {
     if (frame !== undefined && recovered) this.#settle(frame)
     else if (frame !== undefined) {
       this.#parts.tier.unframe(frame.entries)
+      this.#batches.takeBack(this.#framedBatches)
       for (const entry of frame.entries) this.#bodyBytes += entry.lsn <= frame.lastLsn ? bytesOf(entry) : 0
     }
     this.makeDue()
@@ -229,14 +239,14 @@ export class Flusher {
   #next(): void {
     const isWanted = this.#parts.tier.dirtyCount > 0 || this.#markWanted || this.#waiters.length > 0
     if (!isWanted || this.#inFlight !== undefined || this.#isMakingRoom || this.#stopError !== undefined) return
-    if (this.#log.fits(this.#bodyBytes)) this.#write()
+    if (this.#log.fits(this.bodyBytes)) this.#write()
     else this.#work = this.#makeRoom()
   }
 
   async #makeRoom(): Promise<void> {
     this.#isMakingRoom = true
     try {
-      await this.#log.makeRoom(this.#bodyBytes)
+      await this.#log.makeRoom(this.bodyBytes)
     } catch (error) {
       this.#isMakingRoom = false
       if (this.#log.failed) this.#parts.onFailed(error)
@@ -293,10 +303,11 @@ export class Flusher {
   #seal(): { frame: LoggedFrame; sealed: SealedFrame } {
     const { builder } = this.#log
     const entries = this.#parts.tier.takeDirty()
-    builder.begin(this.#bodyBytes)
+    builder.begin(this.bodyBytes)
     const position = this.#log.end
     for (const entry of entries) {
-      entry.recordOffset = builder.add(entry.key, entry.lsn, entry.form, entry.value, entry.expiresAt)
+      const { key, lsn, form, value, expiresAt } = entry
+      entry.recordOffset = builder.add(key, lsn, form, value, expiresAt, this.#batches.of(key, lsn))
       entry.framePosition = position
     }
     for (const budget of this.#parts.budgets) budget.framed()
@@ -305,6 +316,8 @@ export class Flusher {
     const sealed = this.#log.seal(type, lsns, this.#mark)
     const frame = { position, end: position + sealed.bytes.length, lastLsn: lsns.last, entries }
     this.#bodyBytes = 0
+    this.#framedBatches = this.#batches
+    this.#batches = new Batches()
     this.#markWanted = false
     this.#inFlight = frame
     this.#framedWaiters = this.#waiters

@@ -6,6 +6,7 @@ import type { AtRisk, LossBudget } from '../policy/loss-budget.js'
 import type { Tier } from '../tier/tier.js'
 import type { Checkpointer } from './checkpoint.js'
 import type { EngineConfig } from './config.js'
+import type { DeadLetters } from './dead-letters.js'
 import type { Flusher } from './flush.js'
 import type { RecoveryReport } from './recovery.js'
 import type { StoreKeeper } from './store-keeper.js'
@@ -24,6 +25,7 @@ export interface Inspected {
   flusher: Flusher
   checkpointer: Checkpointer
   writer: Writer
+  deadLetters: DeadLetters
   log: Log
   compression: CompressionTally
   budgets: ReadonlySet<LossBudget>
@@ -50,6 +52,8 @@ export interface MemoryStatus {
    */
   compression: { bytesBefore: number; bytesAfter: number; ratio: number }
   store: { kind: string; state: 'up' | 'down'; error: string | undefined }
+  /** What the store has refused. `error` is set while it refuses more than can be kept, and so is given nothing. */
+  deadLetters: { count: number; error: string | undefined }
   recovery: RecoveryReport
 }
 
@@ -72,6 +76,7 @@ export function statusOf(engine: Inspected): MemoryStatus {
     tier: { entries: tier.entryCount, bytes: tier.bytes, bytesMax: config.tierBytesMax },
     compression: { ...compression, ratio: compression.bytesBefore / compression.bytesAfter || 1 },
     store: { kind: keeper.kind, state: keeper.isDown ? 'down' : 'up', error: keeper.downError?.message },
+    deadLetters: { count: engine.deadLetters.count, error: checkpointer.blocked?.message },
     recovery: engine.recovery,
   }
 }

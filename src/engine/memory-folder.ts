@@ -58,9 +58,14 @@ export async function prepareFolder(fs: FileSystem, folder: string): Promise<voi
   })
 }
 
+/** The file whose lock says who owns the memory. */
+export function lockPath(folder: string): string {
+  return join(folder, LOCK)
+}
+
 /** Takes the lock that says that this process owns the memory. OWNED_ELSEWHERE, with pid and host, if another has it. */
 export async function takeOwnership(fs: FileSystem, folder: string): Promise<FileLock> {
-  const path = join(folder, LOCK)
+  const path = lockPath(folder)
   let lock: FileLock | undefined
   try {
     lock = await fs.lock(path)

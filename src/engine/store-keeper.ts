@@ -4,12 +4,14 @@
  */
 import { AgentMemoryError } from '../core/errors.js'
 import { type Lsn, NO_LSN } from '../core/lsn.js'
-import type { DataStore, Mark, StoreIdentity } from '../stores/data-store.js'
-import { type RunRequest, type RunResult, runCheckpoint } from './checkpoint-run.js'
+import type { DataStore, Mark, OpenTerms, StoreIdentity } from '../stores/data-store.js'
+import { applyChanges, type ChangesRequest, type RunOutcome, type RunRequest, runCheckpoint } from './checkpoint-run.js'
 import { CheckpointThread } from './checkpoint-thread.js'
 import type { EngineConfig } from './config.js'
+import { type ParkedWrite, parkedIn } from './dead-letter.js'
 import type { Events } from './events.js'
 import { storeDownError, withDeadline } from './failures.js'
+import { lockPath } from './memory-folder.js'
 
 // Waits between attempts to open a store that is down: doubled each time, with jitter, so that many clients of one
 // store do not come back at the same moment.
@@ -20,8 +22,8 @@ export class StoreKeeper {
   readonly #config: EngineConfig
   readonly #events: Events
   readonly #identity: StoreIdentity
-  /** Told how far the store is, when it is up again. */
-  onUp: (mark: Mark) => void = () => {}
+  /** Told how far the store is, when it is up again, and what it has refused. */
+  onUp: (mark: Mark, parked: ParkedWrite[]) => void = () => {}
   /** Everything up to it was in the store for good: one that comes back with less is not taken. */
   flushedLsn: () => Lsn = () => NO_LSN
   #store: DataStore
@@ -80,13 +82,16 @@ export class StoreKeeper {
     })
   }
 
-  /** Applies a run of frames and returns how far the store is then. After an error the store is down. */
-  async apply(request: RunRequest): Promise<RunResult> {
+  /**
+   * Applies a run of frames, or changes that are given, and returns how far the store is then; or that it has refused them,
+   * and is as it was. After an error the store is down.
+   */
+  async apply(request: RunRequest | ChangesRequest): Promise<RunOutcome> {
     if (this.#down !== undefined) throw storeDownError(this.#down)
     try {
-      const result = await this.#timed(this.#noted(this.#run(request)))
+      const outcome = await this.#timed(this.#noted(this.#run(request)))
       if (!this.#store.capabilities.durableCommit) await this.#timed(this.#store.flush())
-      return result
+      return outcome
     } catch (error) {
       // A damaged log is no fault of the store; opening it again would not help.
       if (!(error instanceof AgentMemoryError && error.code === 'LOG_CORRUPT')) this.#goDown(error)
@@ -117,16 +122,17 @@ export class StoreKeeper {
     else await Promise.allSettled([this.#timed(this.idle())])
   }
 
-  async #run(request: RunRequest): Promise<RunResult> {
+  async #run(request: RunRequest | ChangesRequest): Promise<RunOutcome> {
     const { inThread } = this.#config.store
+    if ('changes' in request) return this.#thread?.run(request) ?? applyChanges(this.#store, request)
     const bytesWanted = this.#bytesTaken + request.to - request.from
     if (inThread !== undefined && (this.#thread !== undefined || bytesWanted > (inThread.fromBytes ?? 0))) {
       this.#thread ??= new CheckpointThread(inThread)
       return this.#thread.run(request)
     }
-    const result = await runCheckpoint(this.#config.fileSystem, this.#store, request)
-    this.#bytesTaken += result.mark.appliedPosition - request.from
-    return result
+    const outcome = await runCheckpoint(this.#config.fileSystem, this.#store, request)
+    if (outcome.refusal === undefined) this.#bytesTaken += outcome.result.mark.appliedPosition - request.from
+    return outcome
   }
 
   #timed<T>(work: Promise<T>): Promise<T> {
@@ -160,16 +166,17 @@ export class StoreKeeper {
       await this.#pause(wait * (0.5 + Math.random() / 2))
       if (this.#closed) return
       if (!isFree || this.#opening !== undefined) continue
-      const mark = await this.#tryOpen()
-      if (mark === undefined) continue
+      const found = await this.#tryOpen()
+      if (found === undefined) continue
+      const { mark, parked } = found
       this.#down = undefined
       this.#events.emit('storeUp', { lsn: mark.appliedLsn })
-      this.onUp(mark)
+      this.onUp(mark, parked)
       return
     }
   }
 
-  async #tryOpen(): Promise<Mark | undefined> {
+  async #tryOpen(): Promise<{ mark: Mark; parked: ParkedWrite[] } | undefined> {
     let store: DataStore | undefined
     try {
       store = await this.#timed(this.#openOnce())
@@ -177,8 +184,9 @@ export class StoreKeeper {
       await this.#timed(store.flush())
       const mark = await this.#timed(store.mark())
       checkNotOlder(mark, this.flushedLsn())
+      const parked = await this.#timed(parkedIn(store))
       this.#store = store
-      return mark
+      return { mark, parked }
     } catch (error) {
       this.#down = storeDownError(error)
       if (store === undefined && this.#opening !== undefined) this.#abandoned.add(this.#opening)
@@ -189,7 +197,7 @@ export class StoreKeeper {
 
   /** One open at a time; a handle that comes when nobody waits for it any more is closed again. */
   #openOnce(): Promise<DataStore> {
-    const opening = this.#config.store.open(false)
+    const opening = this.#config.store.open(false, openTerms(this.#config))
     const ended = () => {
       if (this.#opening === opening) this.#opening = undefined
     }
@@ -220,6 +228,10 @@ export class StoreKeeper {
       }
     })
   }
+}
+
+export function openTerms({ storeDeadlineMs, folder }: EngineConfig): OpenTerms {
+  return { deadlineMs: storeDeadlineMs, lockFile: lockPath(folder) }
 }
 
 function checkNotOlder(mark: Mark, flushedLsn: Lsn): void {

@@ -6,13 +6,14 @@ import { type Fate, VersionConflictError } from '../core/errors.js'
 import type { EncodedKey } from '../core/key.js'
 import type { Lsn } from '../core/lsn.js'
 import type { Clock } from '../io/clock.js'
-import { recordBytes } from '../log/record.js'
+import { BATCH_EXTRA_BYTES, recordBytes } from '../log/record.js'
 import { type Durability, MILESTONE, type Milestone } from '../policy/durability.js'
 import type { LossBudget } from '../policy/loss-budget.js'
 import type { Checkpointer } from './checkpoint.js'
 import type { EngineConfig } from './config.js'
 import { overloadedError, storeBehindError, tooLargeError } from './failures.js'
 import type { EncodedWrite, Flusher } from './flush.js'
+import type { ParkedWrites } from './parked-writes.js'
 import type { FoundValue, KeyState, Reader } from './read.js'
 
 /** One write of a call. */
@@ -40,10 +41,9 @@ export interface WriterParts {
   flusher: Flusher
   checkpointer: Checkpointer
   reader: Reader
+  parked: ParkedWrites
   /** Throws if no write may be accepted now: closed, failed, disk full. */
   checkWritable(): void
-  /** Why a call need not wait for room, which will not come; `undefined` if it may. */
-  noRoomError(): Error | undefined
 }
 
 /** A call that waits for room in the next frame, in the order of the calls. */
@@ -53,6 +53,8 @@ interface Queued {
   run(): boolean
   reject(error: unknown): void
 }
+
+type Rejection = (error: unknown) => void
 
 export class Writer {
   readonly #parts: WriterParts
@@ -99,7 +101,7 @@ export class Writer {
     const lsn = this.#accept(key, content)
     const admitted = durability === 'write-back' && budget.admit(bytes, this.#clock.monotonicMs())
     if (admitted) this.#makeDueFor(budget)
-    return this.#acknowledge(lsn, admitted ? 'tier' : milestoneOf(durability))
+    return this.#acknowledge(lsn, admitted ? 'tier' : milestoneOf(durability), key)
   }
 
   /**
@@ -155,7 +157,7 @@ export class Writer {
       // A function of the caller has run: it may have written the very key.
       if (!areCurrent(states)) continue
       const bytes = contents.map((content, index) => bytesOf(writes[index]!.key, content))
-      const total = bytes.reduce((sum, each) => sum + each, 0)
+      const total = bytes.reduce((sum, each) => sum + each, writes.length > 1 ? writes.length * BATCH_EXTRA_BYTES : 0)
       // Nothing may happen between the check above and the acceptance; so a call that has had to wait looks again.
       if (!this.#hasRoomNow(total, writes.length, me)) {
         this.#passTurn(me)
@@ -173,7 +175,7 @@ export class Writer {
     if (this.#isDraining) return
     this.#isDraining = true
     try {
-      const hopeless = this.#queue.length > 0 ? this.#parts.noRoomError() : undefined
+      const hopeless = this.#queue.length > 0 ? this.#parts.checkpointer.noRoomError() : undefined
       if (hopeless !== undefined) this.rejectQueued(hopeless)
       while (this.#turn === undefined && this.#queue.length > 0 && this.#fits(this.#queue[0]!.bytes, 1)) {
         const next = this.#queue.shift()!
@@ -225,17 +227,18 @@ export class Writer {
     let lsn = this.#parts.flusher.lastLsn
     let admitted = durability === 'write-back'
     const now = this.#clock.monotonicMs()
+    const batch = writes.length > 1 ? lsn + 1 : undefined
     for (const [index, content] of contents.entries()) {
       const { key, budget } = writes[index]!
-      lsn = this.#accept(key, content)
+      lsn = this.#accept(key, content, batch)
       admitted &&= budget.admit(bytes[index]!, now)
     }
     if (admitted) for (const { budget } of writes) this.#makeDueFor(budget)
-    return this.#acknowledge(lsn, admitted ? 'tier' : milestoneOf(durability))
+    return this.#acknowledge(lsn, admitted ? 'tier' : milestoneOf(durability), writes.at(-1)?.key)
   }
 
-  #accept(key: EncodedKey, content: EncodedWrite): Lsn {
-    const lsn = this.#parts.flusher.accept(key, content)
+  #accept(key: EncodedKey, content: EncodedWrite, batch?: Lsn): Lsn {
+    const lsn = this.#parts.flusher.accept(key, content, batch)
     this.#parts.reader.accepted(key)
     return lsn
   }
@@ -245,29 +248,32 @@ export class Writer {
     else if (budget.flushBy !== undefined) this.#parts.flusher.makeDueBy(budget.flushBy)
   }
 
-  #acknowledge(lsn: Lsn, milestone: Milestone): Promise<WriteResult> {
+  /** `key` is what the write with this LSN has written, if it was one. */
+  #acknowledge(lsn: Lsn, milestone: Milestone, key?: EncodedKey): Promise<WriteResult> {
     const result = new Acknowledgement(lsn, milestone, this)
     if (milestone === 'tier') return Promise.resolve(result)
-    return new Promise((resolve, reject) => this.#whenReached(lsn, milestone, () => resolve(result), reject))
+    return new Promise((resolve, reject) => this.#whenReached(lsn, milestone, () => resolve(result), reject, key))
   }
 
-  #whenReached(lsn: Lsn, milestone: Milestone, resolve: () => void, reject: (error: unknown) => void): void {
+  #whenReached(lsn: Lsn, milestone: Milestone, resolve: () => void, reject: Rejection, key?: EncodedKey): void {
     if (milestone === 'tier') resolve()
     else if (milestone === 'log') this.#parts.flusher.wait({ lsn, resolve, reject })
-    else this.#parts.flusher.wait({ lsn, reject, resolve: () => this.#whenStored(lsn, resolve, reject) })
+    else this.#parts.flusher.wait({ lsn, reject, resolve: () => this.#whenStored(lsn, resolve, reject, key) })
   }
 
-  #whenStored(lsn: Lsn, resolve: () => void, reject: (error: unknown) => void): void {
+  #whenStored(lsn: Lsn, resolve: () => void, reject: Rejection, key: EncodedKey | undefined): void {
     const ms = this.#parts.config.storeDeadlineMs
     const timer = this.#clock.after(ms, () => {
       this.#parts.checkpointer.leave(waiter)
-      reject(storeBehindError(lsn, `within ${ms} ms`, () => this.#settled(lsn)))
+      reject(storeBehindError(lsn, `within ${ms} ms`, () => this.#settled(lsn, key)))
     })
     const waiter = {
       lsn,
       resolve: () => {
         timer.cancel()
-        resolve()
+        const refusal = this.#parts.parked.refusalOf(lsn, key)
+        if (refusal === undefined) resolve()
+        else reject(refusal)
       },
       reject: (error: unknown) => {
         timer.cancel()
@@ -278,10 +284,11 @@ export class Writer {
     this.#parts.checkpointer.wait(waiter)
   }
 
-  #settled(lsn: Lsn): Promise<Fate> {
-    return new Promise((resolve, reject) => {
-      this.#parts.checkpointer.wait({ lsn, resolve: () => resolve('kept'), reject })
-    })
+  async #settled(lsn: Lsn, key: EncodedKey | undefined): Promise<Fate> {
+    await new Promise<void>((resolve, reject) => this.#parts.checkpointer.wait({ lsn, resolve, reject }))
+    const refusal = this.#parts.parked.refusalOf(lsn, key)
+    if (refusal !== undefined) throw refusal
+    return 'kept'
   }
 
   async #refuse(write: Write, state: KeyState, durability: Durability): Promise<never> {
@@ -351,7 +358,7 @@ export class Writer {
   }
 
   #enqueue(queued: Queued): void {
-    const hopeless = this.#parts.noRoomError()
+    const hopeless = this.#parts.checkpointer.noRoomError()
     if (hopeless !== undefined) throw hopeless
     this.hold(queued.bytes)
     this.#queue.push(queued)
@@ -418,8 +425,13 @@ function asFound({ value, ...head }: EncodedWrite): FoundValue | undefined {
   return value === undefined ? undefined : { lsn: 0, value, ...head }
 }
 
+/** Bytes that a write takes of a frame as one of a batch. */
+export function bytesInBatch(key: EncodedKey, content: EncodedWrite): number {
+  return bytesOf(key, content) + BATCH_EXTRA_BYTES
+}
+
 /** Bytes that a write takes of a frame. */
-export function bytesOf(key: EncodedKey, { value, expiresAt }: EncodedWrite): number {
+function bytesOf(key: EncodedKey, { value, expiresAt }: EncodedWrite): number {
   return recordBytes(key.length, value === undefined ? 0 : value.length, expiresAt)
 }
 

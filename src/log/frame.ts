@@ -17,7 +17,7 @@ import {
   frameBytes,
   hasFaintSector,
 } from './format.js'
-import { recordBytes, writeRecord } from './record.js'
+import { BATCH_EXTRA_BYTES, recordBytes, writeRecord } from './record.js'
 
 const PADDING = 0xa5
 // A buffer that one large frame has made large is let go again: a memory keeps at most this much for the next frame.
@@ -40,11 +40,14 @@ export class FrameBuilder {
   }
 
   /** Adds a record and returns its offset in the body. Key and value are binary strings; no value is a delete. */
-  add(key: EncodedKey, lsn: Lsn, form: number, value: string | undefined, expiresAt = 0): number {
+  add(key: EncodedKey, lsn: Lsn, form: number, value: string | undefined, expiresAt = 0, batch = lsn): number {
     const start = this.#end
-    const end = start + recordBytes(key.length, value === undefined ? 0 : value.length, expiresAt)
+    const end =
+      start +
+      recordBytes(key.length, value === undefined ? 0 : value.length, expiresAt) +
+      (batch === lsn ? 0 : BATCH_EXTRA_BYTES)
     invariant(end + FRAME_TRAILER_BYTES <= this.#buffer.length, 'a frame is larger than was counted')
-    this.#end = writeRecord(this.#buffer, start, key, lsn, form, value, expiresAt)
+    this.#end = writeRecord(this.#buffer, start, key, lsn, form, value, expiresAt, batch)
     this.#records += 1
     return start - FRAME_HEADER_BYTES
   }

@@ -21,7 +21,15 @@ export interface LogRecord {
   value: Buffer | undefined
   /** In ms since 1970; 0 for never. */
   expiresAt: number
+  /** Writes with the same number were accepted as one batch; a write by itself has its own LSN here. */
+  batch: Lsn
 }
+
+// A reader that skips it takes each write of a batch for one by itself: nothing that is read changes.
+const TAG_BATCH = 5
+const BATCH_BYTES = 4
+/** Bytes of a record that it takes, at most, to say which batch it is of. */
+export const BATCH_EXTRA_BYTES = 2 + BATCH_BYTES
 
 /** Bytes of a record in a frame's body. */
 export function recordBytes(keyBytes: number, valueBytes: number, expiresAt = NEVER): number {
@@ -37,6 +45,7 @@ export function writeRecord(
   form: number,
   value: string | undefined,
   expiresAt: number,
+  batch: Lsn = lsn,
 ): number {
   const valueBytes = value === undefined ? 0 : value.length
   body[offset] = value === undefined ? KIND_DELETE : KIND_SET
@@ -45,12 +54,13 @@ export function writeRecord(
   body.writeUInt32LE(compressionOf(form), offset + 2)
   body.writeUInt16LE(key.length, offset + 6)
   body.writeUInt32LE(valueBytes, offset + 8)
-  body.writeUInt16LE(extrasBytes(expiresAt), offset + 12)
+  body.writeUInt16LE(extrasBytes(expiresAt) + (batch === lsn ? 0 : BATCH_EXTRA_BYTES), offset + 12)
   body.writeUInt16LE(schemaVersionOf(form), offset + 14)
   writeUint64(body, lsn, offset + 16)
   let at = offset + RECORD_HEAD_BYTES
   body.latin1Write(key, at)
   at = writeExtras(body, at + key.length, expiresAt)
+  if (batch !== lsn) at = writeBatch(body, at, lsn - batch)
   if (value !== undefined) body.latin1Write(value, at)
   return at + valueBytes
 }
@@ -82,14 +92,31 @@ export function readRecord(body: Buffer, offset: number): { record: LogRecord; e
   if (compression > COMPRESSION_MAX) throw unknownFeature(`compression ${compression}`)
   if (body[offset + 3] !== 0) throw unknownFeature(`encryption key ${body[offset + 3]}`)
   if (body.readUInt16LE(offset + 4) !== 0) throw unknownFeature(`required flags ${body.readUInt16LE(offset + 4)}`)
+  const lsn = readUint64(body, offset + 16)
   const record: LogRecord = {
     key: body.latin1Slice(keyStart, extrasStart),
-    lsn: readUint64(body, offset + 16),
+    lsn,
     form: formOf(body[offset + 1]!, compression, body.readUInt16LE(offset + 14)),
     value: kind === KIND_DELETE ? undefined : body.subarray(valueStart, end),
     expiresAt: ofExtras === 0 ? NEVER : readExtras(body, extrasStart, valueStart, ERRORS),
+    batch: ofExtras === 0 ? lsn : lsn - readBatch(body, extrasStart, valueStart),
   }
   return { record, end }
+}
+
+/** How far the LSN is behind the number of its batch. */
+function writeBatch(body: Buffer, at: number, distance: number): number {
+  body[at] = TAG_BATCH
+  body[at + 1] = BATCH_BYTES
+  return body.writeUInt32LE(distance, at + 2)
+}
+
+/** 0 if the extras, which have been checked, do not say. */
+function readBatch(body: Buffer, start: number, end: number): number {
+  for (let at = start; at < end; at += 2 + body[at + 1]!) {
+    if (body[at] === TAG_BATCH && body[at + 1] === BATCH_BYTES) return body.readUInt32LE(at + 2)
+  }
+  return 0
 }
 
 function unknownFeature(what: string): AgentMemoryError {

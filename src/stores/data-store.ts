@@ -56,6 +56,14 @@ export interface StoreCapabilities {
   persistent: boolean
 }
 
+/** What a store is told when it is opened. */
+export interface OpenTerms {
+  /** How long its callers wait for each call, in ms: what it does on a server should end by then. */
+  deadlineMs: number
+  /** A file that this process holds locked for as long as it owns the memory. */
+  lockFile: string
+}
+
 /** An open store. Every call may be given up by its caller after a deadline; its late answer is then ignored. */
 export interface DataStore {
   readonly capabilities: StoreCapabilities
@@ -70,7 +78,14 @@ export interface DataStore {
   getMany(keys: EncodedKey[]): Promise<(Buffer | undefined)[]>
   /** Up to `limit` entries of a range in order, as of one moment at or after the call. */
   page(page: Page): Promise<StoredEntry[]>
-  /** Commits the changes and the mark in one transaction: both or neither, at any crash. */
+  /**
+   * Commits the changes and the mark in one transaction: both or neither, at any crash. The same changes may come again
+   * under the same mark, and the mark may be the one that it has.
+   *
+   * Rejects with STORE_REFUSED for bad data: a change that it will never take as it is, while it would take all others. It
+   * is then as it was before the call, and takes the next one. Any other error means that it is down, or that nobody knows
+   * what it holds.
+   */
   apply(changes: Change[], mark: Mark): Promise<void>
   /** The LSN up to which what was applied is on stable storage. Never above the mark. */
   flushedLsn(): Promise<Lsn>

@@ -55,6 +55,18 @@ export const basicCases: StoreCase[] = [
     },
   },
   {
+    name: 'the same changes may come again under the same mark, and others under the mark that is there',
+    async body(under) {
+      await under.store.apply(changes({ 'a\0': '1', 'b\0': undefined }), markAt(7))
+      await under.store.apply(changes({ 'a\0': '1', 'b\0': undefined }), markAt(7))
+      await under.store.apply(changes({ 'c\0': '2' }), markAt(7))
+      assert.deepEqual(await pageTexts(under.store), ['a\0=1', 'c\0=2'])
+      assert.deepEqual(await under.store.mark(), markAt(7))
+
+      if (await under.reopen()) assert.deepEqual(await pageTexts(under.store), ['a\0=1', 'c\0=2'])
+    },
+  },
+  {
     name: 'a later value replaces, a delete removes, and deleting what is not there is no error',
     async body({ store }) {
       await store.apply(changes({ 'a\0': 'old', 'b\0': 'old', 'c\0': 'old' }), markAt(3))

@@ -8,8 +8,9 @@ import type { Lsn } from '../core/lsn.js'
  * - `dirty`: nowhere. It must stay.
  * - `framed`: in the frame that is being written. It must stay: the frame may fail.
  * - `pending`: in the log, not yet in the data store. Its value may go, its place in the log must stay.
+ * - `parked`: in a dead letter, since the data store has refused it. It must stay: reads see it, not what the store has.
  */
-export const EntryState = { clean: 0, dirty: 1, framed: 2, pending: 3 } as const
+export const EntryState = { clean: 0, dirty: 1, framed: 2, pending: 3, parked: 4 } as const
 export type EntryState = (typeof EntryState)[keyof typeof EntryState]
 
 /**

@@ -35,7 +35,7 @@ export class Tier {
     return this.#entries.size
   }
 
-  /** Entries that the data store does not have yet: dirty, framed and pending ones. */
+  /** Entries that the data store does not have yet: dirty, framed and pending ones. Parked ones are not counted. */
   get unstoredCount(): number {
     return this.#unstoredCount
   }
@@ -69,12 +69,12 @@ export class Tier {
       else this.#hold(entry)
       entry.visited = true
     }
-    const wasClean = entry.state === EntryState.clean
+    const wasSettled = entry.state === EntryState.clean || entry.state === EntryState.parked
     if (entry.state !== EntryState.dirty) {
       entry.state = EntryState.dirty
       this.#dirty.push(entry)
     }
-    if (wasClean) {
+    if (wasSettled) {
       this.#unstoredCount += 1
       // Behind the change of state: the index may tidy itself now, and asks each key whether it is still wanted.
       this.#unstored.add(key, this.#unstoredCount)
@@ -155,7 +155,33 @@ export class Tier {
     this.#shrink(entries.length + HAND_STEPS)
   }
 
-  /** Up to `limit` entries of a range that the data store does not have yet, tombstones included, in order. */
+  /**
+   * Takes a version that the data store has refused: reads see it, until it is superseded or let go by `unpark`. One that
+   * is superseded already is not taken.
+   */
+  park(key: EncodedKey, lsn: Lsn, form: number, value: string | undefined, expiresAt: number): void {
+    const found = this.#entries.get(key)
+    if (found !== undefined && found.lsn > lsn) return
+    if (found !== undefined) {
+      if (found.state === EntryState.pending) this.#unstoredCount -= 1
+      // Frames still know the entry that it was: for them it is done with.
+      found.state = EntryState.clean
+      this.#drop(found)
+    }
+    const entry = new Entry(key, lsn, form, value, expiresAt, EntryState.parked)
+    this.#entries.set(key, entry)
+    this.#hold(entry)
+    this.#unstored.add(key, this.#unstoredCount)
+    this.#shrink(HAND_STEPS)
+  }
+
+  /** A parked version is in the data store now, or was discarded: the store answers for its key again. */
+  unpark(key: EncodedKey, lsn: Lsn): void {
+    const entry = this.#entries.get(key)
+    if (entry?.state === EntryState.parked && entry.lsn === lsn) this.#drop(entry)
+  }
+
+  /** Up to `limit` entries of a range that the data store does not have, tombstones and parked ones included, in order. */
   unstoredIn(range: KeyRange, limit: number): Entry[] {
     return this.#unstored.take(range, limit).map(key => this.#entries.get(key)!)
   }

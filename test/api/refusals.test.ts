@@ -113,7 +113,7 @@ test('wrong options of open are refused before anything is made', async () => {
     ['INVALID_OPTION', null as never],
   ]
   for (const [code, each] of options) await refuses(JSON.stringify(each), code, () => AgentMemory.open(folder, each))
-  for (const location of ['', 5 as never, 'a\0b', 'postgres://localhost/db', undefined as never]) {
+  for (const location of ['', 5 as never, 'a\0b', 'mysql://localhost/db', undefined as never]) {
     await refuses(String(location), 'INVALID_ARGUMENT', () => AgentMemory.open(location))
   }
   const { access } = await import('node:fs/promises')

@@ -76,6 +76,9 @@ function inMemoryOption({ kind }: SalvageReport, { store }: Location): 'in-memor
 
 async function checkTarget(original: Location, target: Location): Promise<void> {
   const { folder: to, store } = target
+  if (store?.kind === 'postgres') {
+    throw wrongCall('The copy cannot go to a server', 'Copy it to a folder, and from there with a program of your own')
+  }
   if (store !== undefined && existsSync(store.path)) {
     throw wrongCall(`The copy cannot go to ${store.path}, which is there`, 'Name a place where nothing is yet')
   }

@@ -10,6 +10,9 @@ const PRIMARY: Readonly<Record<number, string>> = {
   11: 'CORRUPT',
   13: 'FULL',
   14: 'CANTOPEN',
+  18: 'TOOBIG',
+  19: 'CONSTRAINT',
+  20: 'MISMATCH',
   26: 'NOTADB',
 }
 
@@ -34,9 +37,18 @@ function meaning(error: unknown): [code: ErrorCode, next: string] {
     case 'READONLY':
     case 'CANTOPEN':
       return ['STORE_DOWN', 'Give this user the right to write the database and its folder']
+    case 'CONSTRAINT':
+    case 'MISMATCH':
+    case 'TOOBIG':
+      return ['STORE_REFUSED', 'Mend the constraint or the trigger that objects, or write what it takes']
     default:
       return ['STORE_DOWN', 'See to the cause, then close the store and open it again']
   }
+}
+
+/** Whether SQLite objects to what it was given, and to nothing else: the same transaction without it would commit. */
+export function isRefusal(error: unknown): boolean {
+  return meaning(error)[0] === 'STORE_REFUSED'
 }
 
 /** `SQLITE_IOERR_FSYNC` is `IOERR`; `undefined` for what is no error of SQLite. */

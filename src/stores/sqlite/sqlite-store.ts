@@ -5,7 +5,7 @@
  * - changes and mark are one transaction, committed with `synchronous = FULL`: durable when `apply` returns;
  * - one write runs at a time, in the order of the calls;
  * - every read is one statement, on a connection that sees nothing of a transaction before its commit;
- * - after a write that failed, this handle writes nothing more.
+ * - after a write that failed, this handle writes nothing more; one that SQLite refuses for what is in it is rolled back.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { AgentMemoryError } from '../../core/errors.js'
@@ -14,7 +14,7 @@ import type { Lsn } from '../../core/lsn.js'
 import type { Change, DataStore, Mark, Page, StoreCapabilities, StoredEntry, StoreIdentity } from '../data-store.js'
 import type { SqliteDatabase } from './driver.js'
 import { Metadata, rollBack } from './schema.js'
-import { sqliteError } from './sqlite-errors.js'
+import { isRefusal, sqliteError } from './sqlite-errors.js'
 
 // About 5 microseconds a change. Between slices others get their turn.
 const SLICE_CHANGES = 1024
@@ -136,7 +136,7 @@ export class SqliteStore implements DataStore {
     metadata.write('mark', mark)
   }
 
-  /** One transaction, in slices. Nothing is written through this handle after one that failed. */
+  /** One transaction, in slices. After one that failed nothing is written through this handle, unless it was refused. */
   async #commit(write: (metadata: Metadata) => Iterable<void>): Promise<void> {
     if (this.#failure !== undefined) throw stoppedError(this.#place, this.#failure)
     const { reader, writer } = this.#connections
@@ -153,7 +153,7 @@ export class SqliteStore implements DataStore {
         throw error
       }
     } catch (error) {
-      this.#failure = error
+      if (!isRefusal(error)) this.#failure = error
       throw error
     }
   }
