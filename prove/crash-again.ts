@@ -3,6 +3,7 @@ import type { AgentMemory } from '../src/index.js'
 import { type Random, randomBelow } from '../src/testing/random.js'
 import type { SimulatedDisk } from '../src/testing/simulated-disk.js'
 import { removed } from './content.js'
+import type { DiskStore } from './disk-stores.js'
 import { type Content, History, judge } from './history.js'
 import { turns } from './lab-clock.js'
 import { guarded, openOn, recoverOn } from './recovered.js'
@@ -14,7 +15,7 @@ export interface Again {
   content: Content
   /** Throws if it is not what may be there when the power is cut before that recovery has served anything. */
   judgeUnserved(content: Content): void
-  durableCommit: boolean
+  store: DiskStore
   random: Random
 }
 
@@ -28,7 +29,7 @@ export async function judgeAgain(disk: SimulatedDisk, calls: number, again: Agai
     const at = randomBelow(again.random, calls)
     crashed = await cutWithinRecovery(crashed, at, again)
   }
-  const { content } = await guarded(recoverOn(crashed, again.durableCommit), 'recovery after a crash of recovery')
+  const { content } = await guarded(recoverOn(crashed, again.store), 'recovery after a crash of recovery')
   again.judgeUnserved(content)
   crashed.powerOff()
   return 1
@@ -40,7 +41,7 @@ export async function judgeAgain(disk: SimulatedDisk, calls: number, again: Agai
  */
 export async function judgeNewWrites(memory: AgentMemory, disk: SimulatedDisk, again: Again): Promise<number> {
   const served = disk.crash(again.random, { kind: 'nothing' })
-  const { content } = await guarded(recoverOn(served, again.durableCommit), 'recovery after a recovery')
+  const { content } = await guarded(recoverOn(served, again.store), 'recovery after a recovery')
   expectSame(content, again.content, 'a power cut after its recovery')
   served.powerOff()
 
@@ -65,7 +66,7 @@ export async function judgeNewWrites(memory: AgentMemory, disk: SimulatedDisk, a
   await guarded(workload.write(6), 'a workload after recovery')
   const moment = history.moment()
   const crashed = disk.crash(again.random)
-  const recovered = await guarded(recoverOn(crashed, again.durableCommit), 'recovery after new writes')
+  const recovered = await guarded(recoverOn(crashed, again.store), 'recovery after new writes')
   const { broken } = judge(history, moment, recovered.content)
   if (broken !== undefined) throw new Error(`after recovery, new writes and another power cut: ${broken}`)
   crashed.powerOff()
@@ -85,7 +86,7 @@ async function cutWithinRecovery(disk: SimulatedDisk, at: number, again: Again):
     onCut()
   }
   // The second of two recoveries may take fewer calls than the first did: then the power is cut at its end.
-  await guarded(Promise.race([cut, openOn(disk, again.durableCommit)]), 'a recovery that is cut short')
+  await guarded(Promise.race([cut, openOn(disk, again.store)]), 'a recovery that is cut short')
   disk.onCall = undefined
   crashed ??= disk.crash(again.random)
   disk.powerOff()

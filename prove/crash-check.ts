@@ -8,6 +8,7 @@ import { crashStates } from '../src/testing/crash-states.js'
 import { type Random, seededRandom } from '../src/testing/random.js'
 import type { SimulatedDisk } from '../src/testing/simulated-disk.js'
 import { expectSame, judgeAgain, judgeNewWrites } from './crash-again.js'
+import type { DiskStore } from './disk-stores.js'
 import { type Content, type History, judge, type Moment } from './history.js'
 import { guarded, recoverOn, storedLsn } from './recovered.js'
 
@@ -50,15 +51,15 @@ export class CrashChecker {
   readonly counts: Counts = { states: 0, compound: 0, checks: 0 }
   readonly failures: Failure[] = []
   readonly #history: History
-  readonly #durableCommit: boolean
+  readonly #store: DiskStore
   readonly #seed: number
   readonly #isPlain: boolean
   readonly #seen = new Map<string, Served>()
 
   /** With `isPlain`, what a crash has left is not crashed again. */
-  constructor(history: History, durableCommit: boolean, seed: number, isPlain = false) {
+  constructor(history: History, store: DiskStore, seed: number, isPlain = false) {
     this.#history = history
-    this.#durableCommit = durableCommit
+    this.#store = store
     this.#seed = seed
     this.#isPlain = isPlain
   }
@@ -109,8 +110,8 @@ export class CrashChecker {
     const isChosen = random() < (fingerprint === undefined ? 0.3 : COMPOUND_SHARE)
     const isCrashedAgain = isChosen && !this.#isPlain
     const before = isCrashedAgain ? disk.clone() : undefined
-    const stored = await storedLsn(disk.clone())
-    const { memory, content, lastLsn } = await guarded(recoverOn(disk, this.#durableCommit), 'recovery')
+    const stored = await storedLsn(disk.clone(), this.#store)
+    const { memory, content, lastLsn } = await guarded(recoverOn(disk, this.#store), 'recovery')
     this.counts.states += 1
     const served = { content, stored }
     if (fingerprint !== undefined) this.#seen.set(fingerprint, served)
@@ -122,7 +123,7 @@ export class CrashChecker {
         const { broken } = judge(this.#history, snapshot.moment, found)
         if (broken !== undefined) throw new Error(`a power cut within recovery: ${broken}`)
       }
-      const again = { content, judgeUnserved, durableCommit: this.#durableCommit, random }
+      const again = { content, judgeUnserved, store: this.#store, random }
       const calls = disk.calls
       this.counts.compound += await judgeAgain(before, calls, again)
       this.counts.compound += await judgeNewWrites(memory, disk, again)

@@ -5,7 +5,7 @@
 import fs, { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { AgentMemory, type StoreOpener } from '../src/index.js'
+import type { StoreOpener } from '../src/index.js'
 import { reportLine } from '../src/io/report-line.js'
 import { openLevelStore } from '../src/stores/level/level.js'
 import { contentOf } from './content.js'
@@ -14,8 +14,15 @@ import { describe, type FaultReport, Life, type LifeCommand, OPTIONS, type Prese
 import type { FaultMutant } from './faults-run.js'
 import { foundIn } from './reported-history.js'
 import { readControl, writeControl } from './shim.js'
+import { openOver, type StoreName } from './stores.js'
 
-export type ChildCommand = LifeCommand | { look: string }
+export type ChildCommand = LifeCommand | LookCommand
+
+/** Look at what is in the folder. */
+export interface LookCommand {
+  look: string
+  store: StoreName
+}
 
 class ControlledFault implements PresentFault {
   readonly #control: string
@@ -49,17 +56,16 @@ process.on('uncaughtException', error => report({ broken: `uncaughtException: ${
 
 for await (const line of createInterface({ input: process.stdin })) {
   const command = JSON.parse(line) as ChildCommand
-  if ('look' in command) await look(command.look)
+  if ('look' in command) await look(command)
   else await new Life(command, { fault: new ControlledFault(control), report, documented }).run()
   report({ done: true })
 }
 
-async function look(location: string): Promise<void> {
+async function look({ look: folder, store }: LookCommand): Promise<void> {
   try {
-    const isFolder = !location.startsWith('sqlite:')
-    const memory = await AgentMemory.open(location, {
+    const memory = await openOver(store, folder, {
       ...OPTIONS,
-      ...(isFolder && { store: storeOfThisThread(location) }),
+      ...(store === 'level' && { store: storeOfThisThread(folder) }),
     })
     report(foundIn(memory, await contentOf(memory)))
     await memory.close()

@@ -5,7 +5,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import {
-  AgentMemory,
+  type AgentMemory,
   AgentMemoryError,
   type AgentMemoryOptions,
   type Durability,
@@ -18,14 +18,15 @@ import { shapeCalls } from './faults-shapes.js'
 import { type Content, History, type ModelWrite } from './history.js'
 import { type FoundReport, foundIn, type WriteReport } from './reported-history.js'
 import { BOUNDS, MAX_LOSS, modelWrite, type Place, placesOf } from './shape.js'
-import { levelInThread } from './stores.js'
+import { levelInThread, openOver, type StoreName } from './stores.js'
 import { noise } from './values.js'
 
 /** `mend`: a fault that stays is lifted before the close, and all has to work again; `close`: it stays until then. */
 export type FaultEnding = 'mend' | 'close'
 
 export interface LifeCommand {
-  location: string
+  store: StoreName
+  folder: string
   seed: number
   /** Numbers of values start above it. */
   serial: number
@@ -126,8 +127,8 @@ export class Life {
   }
 
   async #open(): Promise<AgentMemory> {
-    const { location, isInThread } = this.#command
-    return AgentMemory.open(location, { ...OPTIONS, ...(isInThread && { store: levelInThread(location) }) })
+    const { store, folder, isInThread } = this.#command
+    return openOver(store, folder, { ...OPTIONS, ...(isInThread && { store: levelInThread(folder) }) })
   }
 
   #attach(memory: AgentMemory, content: Content | undefined): void {

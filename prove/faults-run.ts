@@ -7,7 +7,7 @@ import type { ChildCommand } from './faults-child.js'
 import type { FaultEnding, FaultReport, LifeCommand } from './faults-life.js'
 import { ReportedHistory } from './reported-history.js'
 import { readControl, type Shim, writeControl } from './shim.js'
-import { locationIn, type StoreName } from './stores.js'
+import type { StoreName } from './stores.js'
 import { type Ending, ReportingChild } from './subjects/reporting-child.js'
 
 export interface CaseResult {
@@ -71,7 +71,7 @@ export class CaseRunner {
     await this.#live(run, fault.life, ending, { isInThread: fault.call % 3 === 0, mayBeKilled: fault.fault === 'kill' })
     await this.#look(run)
     // The same process has to be able to open it as well: it has left nothing open, and nothing locked.
-    if (run.result.broken.length === 0) await this.#command(run, { look: this.#locationOf(run) })
+    if (run.result.broken.length === 0) await this.#command(run, this.#lookAt(run))
     if (run.result.broken.length > 0) await this.end()
     await rm(run.folder, { recursive: true, force: true })
     return run.result
@@ -99,13 +99,14 @@ export class CaseRunner {
     return run
   }
 
-  #locationOf({ folder }: CaseRun): string {
-    return locationIn(folder, this.#options.store)
+  #lookAt({ folder }: CaseRun): ChildCommand {
+    return { look: folder, store: this.#options.store }
   }
 
   async #live(run: CaseRun, life: LifeName, ending: FaultEnding, { isInThread, mayBeKilled }: Manner): Promise<void> {
     const command: LifeCommand = {
-      location: this.#locationOf(run),
+      store: this.#options.store,
+      folder: run.folder,
       seed: this.#options.seed,
       serial: SERIALS[life],
       steps: STEPS[life],
@@ -121,7 +122,7 @@ export class CaseRunner {
 
   async #look(run: CaseRun): Promise<void> {
     this.#looker ??= new ReportingChild(CHILD, [])
-    const ended = await this.#looker.run({ look: this.#locationOf(run) } satisfies ChildCommand, {
+    const ended = await this.#looker.run(this.#lookAt(run), {
       silenceMs: SILENCE_MS,
       onReport: run.onReport,
     })

@@ -3,31 +3,30 @@
  *
  * An intent is reported before the write is issued, and an acknowledgement before anything is done that depends on it.
  */
-import { AgentMemory } from '../src/index.js'
 import { reportLine } from '../src/io/report-line.js'
 import { seededRandom } from '../src/testing/random.js'
 import { contentOf } from './content.js'
 import { History } from './history.js'
 import { type FoundReport, foundIn, type WriteReport } from './reported-history.js'
 import { BOUNDS, MAX_LOSS } from './shape.js'
-import { levelInThread } from './stores.js'
+import { levelInThread, openOver, type StoreName } from './stores.js'
 import { Workload } from './workload.js'
 
 export type Report = FoundReport | WriteReport
 
-const [location = '', seed = '0', serial = '0'] = process.argv.slice(2)
+const [store, folder = '', seed = '0', serial = '0'] = process.argv.slice(2) as [StoreName, ...string[]]
 const random = seededRandom(Number(seed))
 
 const report: (report: Report) => void = reportLine
 const history = new History(BOUNDS)
-const isInThread = !location.includes(':') && random() < 0.3
+const isInThread = store === 'level' && random() < 0.3
 const workload = new Workload(
   history,
   random,
   {
     open: () =>
-      AgentMemory.open(location, {
-        ...(isInThread && { store: levelInThread(location) }),
+      openOver(store, folder, {
+        ...(isInThread && { store: levelInThread(folder) }),
         maxLoss: MAX_LOSS,
         segmentBytesMax: 256 * 1024,
         frameBytesMax: 64 * 1024,

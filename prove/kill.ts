@@ -8,12 +8,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { AgentMemory } from '../src/index.js'
 import { type Random, randomBelow, seededRandom } from '../src/testing/random.js'
 import { contentOf } from './content.js'
 import type { Report } from './kill-child.js'
 import { type FoundReport, foundIn, ReportedHistory } from './reported-history.js'
-import { locationIn, type StoreName } from './stores.js'
+import { openOver, type StoreName } from './stores.js'
 
 export interface KillOptions {
   lives: number
@@ -51,7 +50,7 @@ const KILLED_OPENING_SHARE = 0.1
 export async function proveKill(options: KillOptions): Promise<KillResult> {
   const started = performance.now()
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-prove-'))
-  const prover = new KillProver(locationIn(join(folder, 'memory'), options.store ?? 'level'), options)
+  const prover = new KillProver(join(folder, 'memory'), options)
   try {
     await prover.run()
   } finally {
@@ -72,13 +71,15 @@ class KillProver {
     lostWriteBack: 0,
     failures: [],
   }
-  readonly #location: string
+  readonly #folder: string
+  readonly #store: StoreName
   readonly #options: KillOptions
   readonly #random: Random
   readonly #history = new ReportedHistory()
 
-  constructor(location: string, options: KillOptions) {
-    this.#location = location
+  constructor(folder: string, options: KillOptions) {
+    this.#folder = folder
+    this.#store = options.store ?? 'level'
     this.#options = options
     this.#random = seededRandom(options.seed)
   }
@@ -94,7 +95,7 @@ class KillProver {
 
   async #live(life: number): Promise<void> {
     const seed = this.#options.seed * 100_003 + life
-    const child = spawn(process.execPath, [CHILD, this.#location, String(seed), String(life * 1_000_000)], {
+    const child = spawn(process.execPath, [CHILD, this.#store, this.#folder, String(seed), String(life * 1_000_000)], {
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     const ended = endOf(child)
@@ -145,7 +146,7 @@ class KillProver {
   }
 
   async #lookAtTheEnd(): Promise<void> {
-    const memory = await AgentMemory.open(this.#location)
+    const memory = await openOver(this.#store, this.#folder)
     try {
       this.#judge(foundIn(memory, await contentOf(memory)), this.result.lives)
     } finally {

@@ -4,6 +4,7 @@ import { registerFaults } from './faults-command.js'
 import { registerFlip } from './flip.js'
 import { registerFuzz } from './fuzz.js'
 import { registerKill } from './kill-command.js'
+import { registerStores } from './matrix-command.js'
 import { registerMutants } from './mutants.js'
 import { registerOutage } from './outage.js'
 import { registerPeers } from './peers-command.js'
@@ -27,6 +28,7 @@ registerFuzz(program)
 registerMutants(program)
 registerOutage(program)
 registerPeers(program)
+registerStores(program)
 registerProfiles(program)
 
 await program.parseAsync()

@@ -3,6 +3,7 @@
  * the simplest. Steps are left out in halves, quarters, and at last one by one, for as long as something still breaks.
  */
 import type { Failure } from './crash-check.js'
+import type { DiskStoreName } from './disk-stores.js'
 import { judgeWorkload, stepsOf } from './power-workload.js'
 
 export interface Shrunk {
@@ -17,30 +18,37 @@ const SHRINK_MS_MAX = 60_000
 const STATES_MAX = 100_000
 
 /** `undefined` if the workload of this seed breaks nothing when every call of it is cut. */
-export async function shrink(seed: number): Promise<Shrunk | undefined> {
+export async function shrink(seed: number, store?: DiskStoreName): Promise<Shrunk | undefined> {
   const until = performance.now() + SHRINK_MS_MAX
   const all = Array.from({ length: stepsOf(seed) }, (_, step) => step)
   // A single crash is simpler than a crash of what a crash has left.
-  const isPlain = await breaks({ seed, steps: all, isPlain: true })
-  if (!isPlain && !(await breaks({ seed, steps: all, isPlain }))) return undefined
+  const isPlain = await breaks({ seed, store, steps: all, isPlain: true })
+  if (!isPlain && !(await breaks({ seed, store, steps: all, isPlain }))) return undefined
   let steps = all
   for (let size = Math.ceil(steps.length / 2); ; size = Math.min(Math.ceil(size / 2), steps.length)) {
     let hasShrunk = false
     // From the end: what comes behind the crash is the first thing that is not needed.
     for (let end = steps.length; end > 0 && performance.now() < until; end -= size) {
       const fewer = [...steps.slice(0, Math.max(0, end - size)), ...steps.slice(end)]
-      if (!(await breaks({ seed, steps: fewer, isPlain }))) continue
+      if (!(await breaks({ seed, store, steps: fewer, isPlain }))) continue
       steps = fewer
       hasShrunk = true
     }
     if (performance.now() >= until || (size <= 1 && !hasShrunk)) break
   }
-  const chosen = { seed, states: STATES_MAX, steps: new Set(steps), isPlain, isThorough: true }
+  const chosen = { seed, store, states: STATES_MAX, steps: new Set(steps), isPlain, isThorough: true }
   const { failures, story } = await judgeWorkload(chosen)
   return { steps, story, failure: simplest(failures) }
 }
 
-async function breaks({ steps, ...choice }: { seed: number; steps: number[]; isPlain: boolean }): Promise<boolean> {
+interface Choice {
+  seed: number
+  store: DiskStoreName | undefined
+  steps: number[]
+  isPlain: boolean
+}
+
+async function breaks({ steps, ...choice }: Choice): Promise<boolean> {
   const { failures } = await judgeWorkload({ ...choice, states: STATES_MAX, steps: new Set(steps) })
   return failures.length > 0
 }

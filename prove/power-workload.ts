@@ -2,11 +2,11 @@
  * One random program on a simulated disk, and the judgement of what a power cut at any of its file calls leaves. A seed
  * repeats it, also with only some of its steps and at only one of its calls.
  */
-import { AgentMemory, type DataStore } from '../src/index.js'
-import { openJournalStore } from '../src/testing/journal-store.js'
+import { AgentMemory, type DataStore, type StoreOpener } from '../src/index.js'
 import { type Random, randomBelow, seededRandom } from '../src/testing/random.js'
 import { SimulatedDisk } from '../src/testing/simulated-disk.js'
 import { CrashChecker, type Failure, type Snapshot } from './crash-check.js'
+import { type DiskStoreName, diskStore } from './disk-stores.js'
 import { History } from './history.js'
 import { LabClock, turns } from './lab-clock.js'
 import { FOLDER, guarded } from './recovered.js'
@@ -15,6 +15,8 @@ import { Workload } from './workload.js'
 
 export interface WorkloadChoice {
   seed: number
+  /** @defaultValue 'journal' */
+  store?: DiskStoreName | undefined
   /** The most different disks to look at. */
   states: number
   /** Only these of its steps. Then every call that can be cut is, and not a sample of them. */
@@ -45,8 +47,8 @@ const STATES_PER_MOMENT = 7
 
 export async function judgeWorkload(choice: WorkloadChoice): Promise<WorkloadResult> {
   const { seed, states, call, isPlain, isThorough } = choice
-  const { history, snapshots, durableCommit, story, fault } = await runWorkload(choice)
-  const checker = new CrashChecker(history, durableCommit, seed, isPlain)
+  const { history, snapshots, store, story, fault } = await runWorkload(choice)
+  const checker = new CrashChecker(history, store, seed, isPlain)
   if (fault !== undefined) checker.failures.push({ call: 0, before: 'its end', crash: 'none', broken: String(fault) })
   let moments = 0
   for (const snapshot of snapshots) {
@@ -68,19 +70,22 @@ export function stepsOf(seed: number): number {
 }
 
 /** Runs it, with copies of its disk at some of its calls. */
-async function runWorkload({ seed, steps }: WorkloadChoice) {
+async function runWorkload({ seed, steps, store: kind = 'journal' }: WorkloadChoice) {
   const random = seededRandom(seed)
   const lab = seededRandom(seed + 0x51ed270b)
   const count = 20 + randomBelow(random, 60)
   const disk = new SimulatedDisk()
   const clock = new LabClock()
   const history = new History(BOUNDS)
-  const durableCommit = random() < 0.5
+  const store = diskStore(kind, random() < 0.5)
   const isSlow = random() < 0.4
   const workload = new Workload(history, random, {
-    open: openerOf(disk, clock, random, async () => {
-      const store = await openJournalStore(disk, `${FOLDER}/store`, { durableCommit })
-      return isSlow ? slowToRead(store, lab) : store
+    open: openerOf(disk, clock, random, {
+      kind,
+      async open(create) {
+        const opened = await store.open(disk, FOLDER, create)
+        return isSlow ? slowToRead(opened, lab) : opened
+      },
     }),
     pass: async () => {
       clock.advance(randomBelow(lab, 40))
@@ -111,10 +116,10 @@ async function runWorkload({ seed, steps }: WorkloadChoice) {
   if (fault === undefined) keep(disk.calls, 'its end')
   disk.powerOff()
   const { story } = workload
-  return { history, snapshots: steps === undefined ? sample(snapshots, lab) : snapshots, durableCommit, story, fault }
+  return { history, snapshots: steps === undefined ? sample(snapshots, lab) : snapshots, store, story, fault }
 }
 
-function openerOf(disk: SimulatedDisk, clock: LabClock, random: Random, openStore: () => Promise<DataStore>) {
+function openerOf(disk: SimulatedDisk, clock: LabClock, random: Random, store: StoreOpener) {
   const pendingEntriesMax = random() < 0.5 ? 40 : 100_000
   const logBytesMax = random() < 0.5 ? 256 * 1024 : 1 << 30
   const tierBytesMax = random() < 0.3 ? 2000 : 1 << 20
@@ -122,7 +127,7 @@ function openerOf(disk: SimulatedDisk, clock: LabClock, random: Random, openStor
     AgentMemory.open(FOLDER, {
       fileSystem: disk,
       clock,
-      store: { kind: 'journal', open: openStore },
+      store,
       maxLoss: MAX_LOSS,
       segmentBytesMax: 64 * 1024,
       frameBytesMax: 64 * 1024,

@@ -4,6 +4,7 @@
  */
 import { SingleBar } from 'cli-progress'
 import type { Command } from 'commander'
+import { type DiskStoreName, diskStoreOption } from './disk-stores.js'
 import { listOption, numberOption } from './options.js'
 import { type PartResult, tellPart } from './part.js'
 import { shrink } from './power-shrink.js'
@@ -13,6 +14,8 @@ export interface PowerOptions {
   /** Different disks to open. */
   states: number
   seed: number
+  /** @defaultValue 'journal' */
+  store?: DiskStoreName | undefined
   /** Only these steps of the first workload, and only its call with this number. */
   steps?: readonly number[] | undefined
   call?: number | undefined
@@ -39,7 +42,7 @@ export async function provePower(options: PowerOptions): Promise<PartResult> {
   const failuresMax = options.isShrunk ? FAILURES_MAX : 1
   for (let seed = options.seed; counts['different disks'] < options.states && failures.length < failuresMax; seed++) {
     const states = options.states - counts['different disks']
-    const result = await judgeWorkload({ seed, states, steps, call: options.call })
+    const result = await judgeWorkload({ seed, store: options.store, states, steps, call: options.call })
     counts['different disks'] += result.states
     counts['of them crashed again'] += result.compound
     counts.judgements += result.checks
@@ -50,11 +53,14 @@ export async function provePower(options: PowerOptions): Promise<PartResult> {
     const [failure] = result.failures
     if (failure !== undefined) {
       const isFirst = failures.length === 0
-      failures.push(isFirst && options.isShrunk ? await shrunkFailure(seed) : plainFailure(seed, options, failure))
+      failures.push(
+        isFirst && options.isShrunk ? await shrunkFailure(seed, options.store) : plainFailure(seed, options, failure),
+      )
     }
     if (steps !== undefined || options.call !== undefined) break
   }
-  return { name: 'power', seed: options.seed, counts, failures, ms: performance.now() - started }
+  const name = options.store === 'files' ? 'power on files' : 'power'
+  return { name, seed: options.seed, counts, failures, ms: performance.now() - started }
 }
 
 export function registerPower(program: Command): void {
@@ -65,15 +71,16 @@ export function registerPower(program: Command): void {
     .option('--seed <number>', 'first workload', numberOption, 1)
     .option('--steps <numbers>', 'only these steps of that workload, such as 3,17,18', listOption)
     .option('--call <number>', 'only before this call of its disk', numberOption)
+    .addOption(diskStoreOption())
     .option('--first', 'stop at the first failure and tell it as it was found')
     .option('--json', 'print the result as JSON')
-    .action(async ({ states, seed, steps, call, first, json }: Flags) => {
+    .action(async ({ states, seed, steps, call, store, first, json }: Flags) => {
       const bar = json || !process.stderr.isTTY ? undefined : new SingleBar({ stream: process.stderr })
       bar?.start(states, 0)
       const onProgress = (done: number) => bar?.update(Math.min(done, states))
       // What is small already is told as it is.
       const isShrunk = !first && steps === undefined && call === undefined
-      const result = await provePower({ states, seed, steps, call, isShrunk, onProgress })
+      const result = await provePower({ states, seed, store, steps, call, isShrunk, onProgress })
       bar?.stop()
       tellPart(result, json)
     })
@@ -84,31 +91,39 @@ interface Flags {
   seed: number
   steps?: number[]
   call?: number
+  store?: DiskStoreName
   first?: boolean
   json?: boolean
 }
 
 function plainFailure(
   seed: number,
-  { steps }: PowerOptions,
+  { steps, store }: PowerOptions,
   failure: { call: number; before: string; crash: string; broken: string },
 ) {
   const only = steps === undefined ? '' : ` --steps ${steps.join(',')} --call ${failure.call}`
   return {
     what: `${failure.broken}\n  power cut before ${failure.before}; left: ${failure.crash}`,
-    replay: `npm run prove -- power --seed ${seed}${only}`,
+    replay: `npm run prove -- power --seed ${seed}${flagOf(store)}${only}`,
   }
 }
 
-async function shrunkFailure(seed: number): Promise<PartResult['failures'][number]> {
-  const small = await shrink(seed)
+async function shrunkFailure(seed: number, store: DiskStoreName | undefined): Promise<PartResult['failures'][number]> {
+  const small = await shrink(seed, store)
   // A sample of its calls has shown it, and all of them, each seen for itself, do not: that is told as well.
   if (small === undefined)
-    return { what: 'a failure that does not come again', replay: `npm run prove -- power --seed ${seed}` }
+    return {
+      what: 'a failure that does not come again',
+      replay: `npm run prove -- power --seed ${seed}${flagOf(store)}`,
+    }
   const { steps, story, failure } = small
   const told = story.map((step, index) => `\n    ${index + 1}. ${step}`).join('')
   return {
     what: `${failure.broken}\n  ${steps.length} steps are enough:${told}\n  power cut before ${failure.before}; left: ${failure.crash}`,
-    replay: `npm run prove -- power --seed ${seed} --steps ${steps.join(',') || 'none'} --call ${failure.call}`,
+    replay: `npm run prove -- power --seed ${seed}${flagOf(store)} --steps ${steps.join(',') || 'none'} --call ${failure.call}`,
   }
+}
+
+function flagOf(store: DiskStoreName = 'journal'): string {
+  return store === 'journal' ? '' : ` --store ${store}`
 }

@@ -1,9 +1,9 @@
 /** Opens the real engine on a disk that a crash has left, and says what it holds. */
 import { AgentMemory } from '../src/index.js'
-import { openJournalStore } from '../src/testing/journal-store.js'
 import { ManualClock } from '../src/testing/manual-clock.js'
 import type { SimulatedDisk } from '../src/testing/simulated-disk.js'
 import { contentOf } from './content.js'
+import type { DiskStore } from './disk-stores.js'
 import type { Content } from './history.js'
 import { MAX_LOSS } from './shape.js'
 
@@ -18,28 +18,28 @@ export interface Recovered {
   lastLsn: number
 }
 
-export function openOn(disk: SimulatedDisk, durableCommit: boolean): Promise<AgentMemory> {
+export function openOn(disk: SimulatedDisk, store: DiskStore): Promise<AgentMemory> {
   return AgentMemory.open(FOLDER, {
     fileSystem: disk,
     clock: new ManualClock(),
-    store: { kind: 'journal', open: () => openJournalStore(disk, `${FOLDER}/store`, { durableCommit }) },
+    store: { kind: store.kind, open: create => store.open(disk, FOLDER, create) },
     segmentBytesMax: 64 * 1024,
     frameBytesMax: 64 * 1024,
     maxLoss: MAX_LOSS,
   })
 }
 
-export async function recoverOn(disk: SimulatedDisk, durableCommit: boolean): Promise<Recovered> {
-  const memory = await openOn(disk, durableCommit)
+export async function recoverOn(disk: SimulatedDisk, store: DiskStore): Promise<Recovered> {
+  const memory = await openOn(disk, store)
   return { memory, content: await contentOf(memory), lastLsn: memory.status().lsn.accepted }
 }
 
 /** How far the store alone has come, on a disk that nobody else uses; 0 if there is none yet. */
-export async function storedLsn(disk: SimulatedDisk): Promise<number> {
+export async function storedLsn(disk: SimulatedDisk, store: DiskStore): Promise<number> {
   const names = await disk.list(FOLDER).catch((): string[] => [])
   if (!names.includes('store')) return 0
-  const store = await openJournalStore(disk, `${FOLDER}/store`)
-  return (await store.mark()).appliedLsn
+  const opened = await store.open(disk, FOLDER, true)
+  return (await opened.mark()).appliedLsn
 }
 
 /** Rejects if nothing comes of it: on a simulated disk every call takes no time. */

@@ -15,8 +15,9 @@ export const PARTS: Readonly<Record<string, PartDescription>> = {
       a blob every byte, and nothing may stand there that no shape shows: no item, no chunk that nothing names. Some of these disks are crashed again:
       within the recovery, after it, and after new writes. What was acknowledged as write-through must be in the store
       alone. A failure is made small: the fewest steps, and the simplest crash, that still show it.`),
-    cannotSee: text(`The data store is a small one of ours, a file that only grows, since LevelDB does its file calls by
-      itself: that is what real-power is for. What goes wrong in a file system or in a disk that lies is not simulated.`),
+    cannotSee:
+      text(`The data store is a small one of ours, a file that only grows, or a store of files, since LevelDB does its
+      file calls by itself: that is what real-power is for. What goes wrong in a file system or in a disk that lies is not simulated.`),
   },
   'real-power': {
     does: text(`Real processes with LevelDB run the same programs under a recorder of their file calls. The disks that a power cut may leave
@@ -33,6 +34,13 @@ export const PARTS: Readonly<Record<string, PartDescription>> = {
       disk, a short write, a kill, a sync that lies, a sync that fails once and lets go of its data. Nothing acknowledged
       is lost, every error has a code, nothing hangs, and no rejection goes unheard.`),
     cannotSee: text('Two faults of different kinds at once; calls that LevelDB makes by mapping files.'),
+  },
+  stores: {
+    does: text(`Every store runs the suite that is there for authors of stores. Over each of them, and of each durability, a memory
+      is asked for what it promises: answers at the milestone asked for, reads of one's own writes, batches, conditions,
+      scans, scopes, expiry, every kind of value and of name, lists and blobs, after a close and after processes that were
+      killed while they wrote.`),
+    cannotSee: text('What only a power cut, a fault or a race shows: that is what the other parts are for.'),
   },
   flip: {
     does: text(`Every bit of the logs of six memories is flipped, each alone: killed, killed behind a value of zeros, killed

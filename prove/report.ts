@@ -35,7 +35,8 @@ export function proofText(profile: string, results: readonly StepResult[], ms: n
 }
 
 function partText(name: string, results: readonly StepResult[]): string[] {
-  const { does, cannotSee } = PARTS[name]!
+  // `kill on sqlite` is what `kill` does.
+  const { does, cannotSee } = PARTS[name.split(' ')[0]!]!
   const rows = results.flatMap(({ counts }) => Object.entries(counts).map(([what, count]) => [what, format(count)]))
   const failures = results.flatMap(each =>
     each.failures.map(({ what, replay }) => `- ${what.split('\n')[0]} (\`${replay}\`)`),

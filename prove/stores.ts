@@ -1,14 +1,90 @@
-/** The stores that parts of the laboratory can run over, and where a memory over each of them is in a folder. */
+/**
+ * The stores that the laboratory can run over: where a memory over each of them is in a folder, and how the bare store is
+ * given to the store suite. A store more is an entry more.
+ */
 import { join } from 'node:path'
 import { Option } from 'commander'
-import type { StoreOpener } from '../src/index.js'
+import { AgentMemory, type AgentMemoryOptions, type StoreOpener } from '../src/index.js'
+import { nodeFileSystem } from '../src/io/node-file-system.js'
+import type { DataStore } from '../src/stores/data-store.js'
+import { openFilesStore } from '../src/stores/files/open.js'
+import { InMemoryStore } from '../src/stores/in-memory.js'
 import { openLevelStore } from '../src/stores/level/level.js'
+import { findDriver } from '../src/stores/sqlite/driver.js'
+import { openSqliteStore } from '../src/stores/sqlite/sqlite.js'
+import { SimulatedDisk } from '../src/testing/simulated-disk.js'
 
-export const STORES = ['level', 'sqlite'] as const
-export type StoreName = (typeof STORES)[number]
+export interface LabStore {
+  /** The location that a memory in a folder of its own is opened by. */
+  location(folder: string): string
+  /** What opening it takes besides. */
+  options?(folder: string): AgentMemoryOptions
+  /** The bare store, at a place where none is yet, or one that was closed. */
+  bare: readonly BareStore[]
+  /** Why it cannot run here, if so. */
+  notRun?(): string | undefined
+}
 
-export function locationIn(folder: string, store: StoreName): string {
-  return store === 'level' ? folder : `${store}:${join(folder, 'memory.db')}`
+export interface BareStore {
+  /** On what, if there are several. */
+  on?: string
+  /** `place`: a path in a folder that is there. Another one is another store. */
+  open(place: string): Promise<DataStore>
+  /** Lets go of what a store at a place, now closed, has left elsewhere than there. */
+  forget?(place: string): void
+  /** What is left out of the store suite, by the names of its cases, and why. */
+  without?: { cases: RegExp; why: string }
+}
+
+const disks = new Map<string, SimulatedDisk>()
+
+export const LAB_STORES = {
+  level: {
+    location: folder => folder,
+    bare: [{ open: place => openLevelStore(place) }],
+  },
+  sqlite: {
+    location: folder => `sqlite:${join(folder, 'memory.db')}`,
+    bare: [{ open: place => openSqliteStore(place) }],
+    notRun: () => reasonOf(findDriver),
+  },
+  files: {
+    location: folder => `files:${folder}`,
+    bare: [
+      {
+        on: 'a simulated disk',
+        open: place => openFilesStore(diskOf(place), '/store'),
+        forget: place => void disks.delete(place),
+      },
+      {
+        on: 'the real disk',
+        open: place => openFilesStore(nodeFileSystem, place),
+        without: {
+          cases:
+            /65,536|one moment|behind it|nobody waited for|at once with an apply|random steps|make the whole range/,
+          why: 'thousands of files, each with its sync',
+        },
+      },
+    ],
+  },
+  'in-memory': {
+    location: folder => folder,
+    options: () => ({ store: 'in-memory' }),
+    bare: [{ open: async () => new InMemoryStore() }],
+  },
+} satisfies Record<string, LabStore>
+
+export type StoreName = keyof typeof LAB_STORES
+export const STORES = Object.keys(LAB_STORES) as StoreName[]
+
+export function labStore(store: StoreName): LabStore {
+  return LAB_STORES[store]
+}
+
+/** Opens the memory over this store in a folder. */
+export function openOver(store: StoreName, folder: string, options: AgentMemoryOptions = {}): Promise<AgentMemory> {
+  const lab = labStore(store)
+  return AgentMemory.open(lab.location(folder), { ...lab.options?.(folder), ...options })
 }
 
 export function storeOption(): Option {
@@ -32,5 +108,20 @@ export function levelInThread(folder: string, writeBufferBytes?: number): StoreO
     kind: 'level',
     inThread: { module, options: { folder: store } },
     open: create => openLevelStore(store, { createIfMissing: create, ...(writeBufferBytes && { writeBufferBytes }) }),
+  }
+}
+
+function diskOf(place: string): SimulatedDisk {
+  const disk = disks.get(place) ?? new SimulatedDisk()
+  disks.set(place, disk)
+  return disk
+}
+
+function reasonOf(find: () => unknown): string | undefined {
+  try {
+    find()
+    return undefined
+  } catch (error) {
+    return (error as Error).message
   }
 }

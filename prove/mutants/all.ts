@@ -4,9 +4,11 @@ import { BORDER_MUTANTS } from './border-mutants.js'
 import { DEAD_LETTER_MUTANTS } from './dead-letter-mutants.js'
 import { DIRECT_MUTANTS } from './direct-mutants.js'
 import { ENGINE_MUTANTS } from './engine-mutants.js'
+import { FILES_MUTANTS } from './files-mutants.js'
 import { LOG_MUTANTS } from './log-mutants.js'
 import type { Mutants } from './mutant.js'
 import { SHAPE_MUTANTS } from './shape-mutants.js'
+import { SQLITE_MUTANTS } from './sqlite-mutants.js'
 
 export const MUTANTS: Mutants = {
   ...LOG_MUTANTS,
@@ -14,6 +16,8 @@ export const MUTANTS: Mutants = {
   ...BORDER_MUTANTS,
   ...SHAPE_MUTANTS,
   ...BLOB_MUTANTS,
+  ...FILES_MUTANTS,
+  ...SQLITE_MUTANTS,
   ...DEAD_LETTER_MUTANTS,
   ...DIRECT_MUTANTS,
 }

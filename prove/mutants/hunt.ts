@@ -20,6 +20,7 @@ const ARGUMENTS: Record<string, string[]> = {
   flip: ['--quick', '--of', 'logs'],
   fuzz: ['--runs', '3000'],
   kill: ['--lives', '20', '--seed', '7'],
+  stores: ['--no-suite'],
   faults: ['--fault', 'drop', '--mode', 'once', '--life', 'second', '--first'],
 }
 /** Only a runner of tests prints such a line. */

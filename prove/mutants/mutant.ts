@@ -1,7 +1,7 @@
 /** A bug to plant: a change of text in the compiled code, which only the laboratory makes, in a copy. */
 
 /** Who may look for it: a part of `prove`, or files of the suite, as `test:crash/faults`. */
-export type Hunter = 'power' | 'flip' | 'fuzz' | 'kill' | 'faults' | 'model' | `test:${string}`
+export type Hunter = 'power' | 'flip' | 'fuzz' | 'kill' | 'faults' | 'stores' | 'model' | `test:${string}`
 
 export interface Edit {
   /** A file of src/, as its compiled code is named: `log/log.js`. */

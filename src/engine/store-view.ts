@@ -27,7 +27,8 @@ const NEEDED = /^(CURRENT|MANIFEST-\d+|\d+\.(log|log\.kept|ldb|sst))$/
 const PAGE_BYTES = 8 << 20
 const PAGE_ENTRIES_MAX = 4096
 const FIRST_PAGE_ENTRIES = 64
-const FILES_PAGE_ENTRIES = 64
+// Each of them may be as large as a frame.
+const FILES_PAGE_ENTRIES = 16
 
 /** An entry of a store, checked. */
 export interface CheckedEntry {

@@ -225,7 +225,8 @@ async function scan(
         findings.bytes += bytes.length
         last = key
         if (damage !== undefined) problems.push({ ...problemOf(damage), key: decodeSegments(key) })
-        else if (findings.mark !== undefined && stored!.lsn > findings.mark.appliedLsn) {
+        // What was put into a new store by hand has the first LSN.
+        else if (findings.mark !== undefined && stored!.lsn > Math.max(1, findings.mark.appliedLsn)) {
           const message = `A value has LSN ${stored!.lsn}, and the store says that it has applied LSN ${findings.mark.appliedLsn}`
           problems.push({ code: 'STORE_CORRUPT', message, key: decodeSegments(key) })
         }

@@ -1,9 +1,11 @@
 /** `holdfast status`, `verify` and `repair` of a memory whose store is files. */
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
+import { encodeKey } from '../../src/core/key.js'
 import { AgentMemory } from '../../src/index.js'
+import { folderOf, nameOf } from '../../src/stores/files/file-name.js'
 import { command, hashesOf, jsonOf, newPath, SMALL_SEGMENTS } from './helpers.js'
 
 const COUNT = 20
@@ -104,6 +106,22 @@ test('without store.json the entries can be saved, by how far the log says that 
   assert.equal((await command('repair', `files:${folder}`, '--to', to, '--yes')).code, 0)
 
   await checkAll(to)
+})
+
+test('files that were adopted before the first write are no problem', async t => {
+  const folder = newPath(t, 'facts')
+  await (await AgentMemory.open(`files:${folder}`)).close()
+  const key = encodeKey(['m', 'k0'])
+  const parent = join(folder, 'entries', folderOf(key))
+  mkdirSync(parent)
+  writeFileSync(join(parent, `${nameOf(key)}.json`), '{ "value": 0 }')
+  const memory = await AgentMemory.open(`files:${folder}`, { store: { kind: 'files', adoptEdits: true } })
+  assert.equal(await memory.map('m').get('k0'), 0)
+  await memory.close()
+
+  const { code, json } = await jsonOf('verify', `files:${folder}`)
+  assert.deepEqual(json.problems, [])
+  assert.equal(code, 0)
 })
 
 test('repair copies files into a folder, a folder into files, and nothing into the original', async t => {

@@ -1,11 +1,13 @@
-// A file of a files store is checked by what it says: neither its layout counts, nor the bytes that a codec makes of it.
+// A file of a files store is checked by what it says: neither its layout counts, nor the bytes that a codec makes of it. It is
+// never much larger than its value.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { decodeValue } from '../../src/codec/codec.js'
+import { decodeValue, encodeValue } from '../../src/codec/codec.js'
+import { PLAIN_FORM } from '../../src/codec/form.js'
 import { decodeJson } from '../../src/codec/json.js'
-import { decodeStoredValue } from '../../src/codec/stored-value.js'
+import { decodeStoredValue, encodeStoredValue } from '../../src/codec/stored-value.js'
 import { encodeKey } from '../../src/core/key.js'
-import { decodeValueFile } from '../../src/stores/files/value-file.js'
+import { decodeValueFile, encodeValueFile } from '../../src/stores/files/value-file.js'
 
 const KEY = encodeKey(['preferences', 'user-1', 'language'])
 const named = '"key":["preferences","user-1","language"]'
@@ -76,4 +78,36 @@ test('files: numbers that JSON reads and does not write are no other number', ()
     assert.equal(read(textOf(value)).isWhole, true, value)
     assert.equal(read(textOf(other)).isWhole, false, other)
   }
+})
+
+test('files: a value that is deep or large is on one line, as every level would indent all that is in it', () => {
+  const deep = (of: unknown, levels: number) => {
+    let value = of
+    for (let level = 0; level < levels; level++) value = [value]
+    return value
+  }
+  const ones = (count: number) => new Array<number>(count).fill(1)
+  const values: [value: unknown, isIndented: boolean][] = [
+    [deep(ones(10), 3), true],
+    [deep(ones(60_000), 490), false],
+    [ones(70_000), false],
+    ['x'.repeat(1 << 20), false],
+  ]
+  for (const [value, isIndented] of values) {
+    const bytes = Buffer.from(encodeValue(value, 16 << 20))
+    const stored = encodeStoredValue({ key: KEY, lsn: 1, form: PLAIN_FORM, expiresAt: 0, value: bytes })
+    const { ending, content } = encodeValueFile(KEY, stored)
+    assert.equal(ending, 'json')
+    assert.equal(/\n {4}/.test(content.toString()), isIndented)
+    assert.ok(content.length < 4 * bytes.length + 2048, `${content.length} bytes for ${bytes.length}`)
+    assert.deepEqual(decodeValueFile('json', content, KEY), { key: KEY, value: stored, isWhole: true })
+  }
+  const huge = encodeStoredValue({
+    key: KEY,
+    lsn: 1,
+    form: PLAIN_FORM,
+    expiresAt: 0,
+    value: Buffer.from(encodeValue('x'.repeat(17 << 20), 32 << 20)),
+  })
+  assert.equal(encodeValueFile(KEY, huge).ending, 'bin')
 })

@@ -29,6 +29,12 @@ export interface ReadFile {
 }
 
 const RAW_BYTES = 4
+
+/** A larger value is nothing to read, and its text might be longer than a string can be. */
+const JSON_BYTES_MAX = 16 << 20
+/** A text of more is on one line: every level of a value indents all that is in it. */
+const INDENTED_BYTES_MAX = 64 * 1024
+const INDENTED_CHARS_MAX = 1 << 20
 const NEWLINE = 0x0a
 
 /** An empty gzip member with a comment (RFC 1952): before the comment, and behind it. */
@@ -109,13 +115,15 @@ function comesBack(key: EncodedKey, value: Buffer, file: ValueFile): boolean {
   return read.isWhole && read.value.equals(value)
 }
 
-/** The JSON text of a value, indented, if JSON says all of it. */
+/** The JSON text of a value, indented unless that makes too much of it, if JSON says all of it. */
 function jsonOf(codec: number, bytes: Buffer): string | undefined {
-  if (codec !== CODEC.messagePack && codec !== CODEC.json) return undefined
+  if ((codec !== CODEC.messagePack && codec !== CODEC.json) || bytes.length > JSON_BYTES_MAX) return undefined
   try {
     const value = codec === CODEC.json ? decodeJson(bytes) : decodeValue(bytes, 0, bytes.length)
-    const json = JSON.stringify(value, undefined, 2)
-    return typeof json === 'string' && encodeBy(codec, JSON.parse(json)).equals(bytes) ? json : undefined
+    const json = JSON.stringify(value)
+    if (typeof json !== 'string' || !encodeBy(codec, JSON.parse(json)).equals(bytes)) return undefined
+    const indented = bytes.length > INDENTED_BYTES_MAX ? json : JSON.stringify(value, undefined, 2)
+    return indented.length > INDENTED_CHARS_MAX ? json : indented
   } catch {
     // A BigInt, half of a surrogate pair, bytes of no codec …: whatever it is, JSON does not say it.
     return undefined
