@@ -6,19 +6,20 @@ import { test } from 'node:test'
 import { encodeKey } from '../../src/core/key.js'
 import { AgentMemory } from '../../src/index.js'
 import { folderOf, nameOf } from '../../src/stores/files/file-name.js'
-import { command, hashesOf, jsonOf, newPath, SMALL_SEGMENTS } from './helpers.js'
+import { command, hashesOf, jsonOf, newPath } from './helpers.js'
 
 const COUNT = 20
 
 async function memoryAt(location: string, options: { folder?: string; store?: 'files' } = {}): Promise<void> {
-  const memory = await AgentMemory.open(location, { ...SMALL_SEGMENTS, ...options })
+  // In one segment, which stays: the log still has what the store has.
+  const memory = await AgentMemory.open(location, options)
   for (let n = 0; n < COUNT; n++) await memory.map('m').set(`k${n}`, n)
   await memory.checkpoint()
   await memory.close()
 }
 
 async function checkAll(location: string, lost: readonly number[] = []): Promise<void> {
-  const memory = await AgentMemory.open(location, SMALL_SEGMENTS)
+  const memory = await AgentMemory.open(location)
   for (let n = 0; n < COUNT; n++) {
     assert.equal(await memory.map('m').get(`k${n}`), lost.includes(n) ? undefined : n, `k${n} in ${location}`)
   }
