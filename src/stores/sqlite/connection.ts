@@ -19,7 +19,9 @@ export const BUSY_MS = { eventLoop: 100, worker: 5000 }
 
 /** Sets it, and refuses a connection on which a commit would not be durable. */
 export function configure(database: SqliteDatabase, what: string, busyMs: number): void {
-  database.exec(`PRAGMA busy_timeout = ${busyMs}; ${SETTINGS}`)
+  // Whether it may write is told before anything is prepared on it: what is prepared may keep a connection open that could
+  // only read the index of SQLite's log, and with it every later one of the process.
+  database.exec(`PRAGMA busy_timeout = ${busyMs}; ${SETTINGS} BEGIN IMMEDIATE; ROLLBACK;`)
   const mode = settingOf(database, 'journal_mode')
   const synchronous = settingOf(database, 'synchronous')
   if (mode === 'wal' && synchronous === FULL) return
