@@ -4,13 +4,13 @@ import type { Mutants } from './mutant.js'
 export const DIRECT_MUTANTS: Mutants = {
   'answer-taken-for-lost': {
     what: 'a batch whose reply was lost is sent again although the store has said what came of it',
-    breaks: 'I30',
+    breaks: 'I31',
     caughtBy: 'test:direct/unknown-outcome',
     edits: [{ file: 'engine/direct/link.js', find: 'if (outcomes !== undefined)', replace: 'if (false)' }],
   },
   'number-used-again': {
     what: 'a batch is sent again under the number that was settled',
-    breaks: 'I30',
+    breaks: 'I31',
     caughtBy: 'test:direct/unknown-outcome',
     edits: [
       {
@@ -22,7 +22,7 @@ export const DIRECT_MUTANTS: Mutants = {
   },
   'condition-not-sent': {
     what: 'what an update was planned on is not checked by the store',
-    breaks: 'I30',
+    breaks: 'I31',
     caughtBy: 'test:direct/direct',
     edits: [
       {

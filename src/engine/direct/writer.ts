@@ -3,7 +3,7 @@
  * planned on what is known of its keys, for the store to check. One batch is on its way to the store at a time, and it takes
  * everything accepted along, so what a crash of this node leaves is a prefix of what it had accepted.
  *
- * I30: nothing is acknowledged but by the store's own answer, or as write-back within its bound; and the link lets each batch
+ * I31: nothing is acknowledged but by the store's own answer, or as write-back within its bound; and the link lets each batch
  * take effect once or not at all.
  */
 import type { EncodedKey } from '../../core/key.js'
