@@ -58,7 +58,7 @@ export async function recover(
 ): Promise<Recovered> {
   const logs = logFolder(config)
   await ensureFolder(config.fileSystem, logs.path)
-  if (!folder.complete) return create(config, store, logs)
+  if (!folder.complete) return create(config, folder, store, logs)
   // What a killed process applied may be in a cache only; the mark goes into the new segment, and releases others.
   await store.flush()
   const mark = await store.mark()
@@ -92,16 +92,23 @@ export async function rescan(config: EngineConfig, from: number): Promise<{ scan
   }
 }
 
-async function create(config: EngineConfig, store: DataStore, logs: LogFolder): Promise<Recovered> {
+async function create(
+  config: EngineConfig,
+  { memoryId }: FolderIdentity,
+  store: DataStore,
+  logs: LogFolder,
+): Promise<Recovered> {
   // The folder never became complete, so nothing in it was ever acknowledged: what stands there is made anew.
   await logs.removeTemporary()
   for (const { path } of await logs.segments()) await logs.remove(path)
   await store.flush()
   const found = await store.identity()
   const applied = await store.mark()
-  // The store has been the end of another log, which is not here: its LSNs must not be handed out again.
-  if (applied.appliedLsn > 0) return withoutLog(config, store, logs, applied, found)
-  const identity = { storeId: found?.storeId ?? randomId(), logId: randomId(), epoch: (found?.epoch ?? 0) + 1 }
+  // The store is the end of another log, which is not here: its LSNs must not be handed out again, and it may hold what
+  // was acknowledged and has not come to the store. That of a creation which was interrupted has the id of this memory.
+  const isOfAnother = found?.logId !== undefined && found.logId !== memoryId
+  if (applied.appliedLsn > 0 || isOfAnother) return withoutLog(config, store, logs, applied, found)
+  const identity = { storeId: found?.storeId ?? randomId(), logId: memoryId, epoch: (found?.epoch ?? 0) + 1 }
   await store.setIdentity(identity)
   const mark = await store.mark()
   const log = await startLog(config, logs, undefined, mark, identity, 1)

@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { AgentMemory } from '../../src/index.js'
+import { openJournalStore } from '../../src/testing/journal-store.js'
+import { ManualClock } from '../../src/testing/manual-clock.js'
+import { SimulatedDisk } from '../../src/testing/simulated-disk.js'
 import { contentOf, FOLDER, journalStore, openOn, settles, simulated, turns, until } from './simulated.js'
 
 test('after a kill, a checkpoint and a close of a memory that the store has whole come to an end', async () => {
@@ -35,6 +39,25 @@ test('the same where the log was lost and the memory went on without it', async 
   assert.equal(await reopened.map('m').get('k'), 1)
   assert.equal(await settles(reopened.checkpoint()), true, 'checkpoint')
   assert.equal(await settles(reopened.close()), true, 'close')
+})
+
+test('a store that has a log of its own is LOG_LOST in another folder, though that log has brought it nothing yet', async () => {
+  const disk = new SimulatedDisk()
+  const open = (folder: string, fileSystem: SimulatedDisk) =>
+    AgentMemory.open(folder, {
+      fileSystem,
+      clock: new ManualClock(),
+      store: { kind: 'journal', open: () => openJournalStore(fileSystem, '/store') },
+    })
+  const memory = await open('/memory', disk)
+  await memory.map('m').set('k', 'acknowledged')
+  const killed = disk.clone()
+
+  await assert.rejects(open('/other', killed), { code: 'LOG_LOST' })
+
+  const reopened = await open('/memory', killed)
+  assert.equal(await reopened.map('m').get('k'), 'acknowledged')
+  await reopened.close()
 })
 
 test('opening and closing again and again, with nothing written, takes no more room each time', async () => {
