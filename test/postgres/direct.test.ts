@@ -4,8 +4,8 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { directSuite } from '../../prove/direct-suite.js'
 import { AgentMemory, type AgentMemoryOptions } from '../../src/index.js'
-import { directContract } from '../direct/contract.js'
 import { TcpProxy } from '../services/proxy.js'
 import { memoryAt, oneServer, openerOf, skip } from './helpers.js'
 
@@ -13,14 +13,14 @@ const server = await oneServer()
 
 const node = (url: string, options: AgentMemoryOptions = {}) => AgentMemory.open(url, { log: 'none', ...options })
 
-directContract(
-  'postgres',
-  async () => {
+directSuite({
+  name: 'postgres',
+  async place() {
     const url = await server.newDatabase()
     return () => openerOf(url).openDirect(10_000)
   },
-  { skip },
-)
+  test: (name, body) => void test(name, { skip }, body),
+})
 
 function startNode(url: string, times: number, name: string): ChildProcess {
   const path = fileURLToPath(new URL('./direct-node.js', import.meta.url))
