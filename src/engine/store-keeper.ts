@@ -115,6 +115,16 @@ export class StoreKeeper {
     }
   }
 
+  /**
+   * Says in a store that other folders reach that it has all of its log, which was closed clean at this mark: whoever opens
+   * it next needs nothing else. It is one transaction; what is cut short leaves the log attached.
+   */
+  async detach(mark: Mark): Promise<void> {
+    if (this.#store.capabilities.isShared !== true) return
+    await this.apply({ changes: [], mark })
+    await this.#timed(this.#noted(this.#store.setIdentity({ ...this.#identity, logId: undefined })))
+  }
+
   /** Closes all handles. A store that does not close in time is left to the end of the process. */
   async close(): Promise<void> {
     this.#closed = true

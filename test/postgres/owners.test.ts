@@ -89,6 +89,33 @@ test('two owners of one memory: the stale one is refused by the store after SIGS
   await reader.close()
 })
 
+test('after a clean close another folder goes on without being told to; the old one is refused from then on', {
+  skip,
+}, async t => {
+  const url = await server.newDatabase()
+  const [a, b] = [await freshFolder(), await freshFolder()]
+  const open = (folder: string) => AgentMemory.open(folder, { ...SMALL, store: openerOf(url) })
+  const first = await open(a)
+  const { lsn } = await first.map('m').set('k', 'from a')
+  await first.close()
+
+  const second = await open(b)
+  assert.equal(await second.map('m').get('k'), 'from a')
+  assert.ok((await second.map('m').set('k', 'from b')).lsn > lsn)
+  await assert.rejects(open(a), { code: 'OWNED_ELSEWHERE' })
+  await second.close()
+  let told = ''
+  await assert.rejects(open(a), (error: Error & { code?: string }) => {
+    told = error.message
+    return error.code === 'WRONG_STORE'
+  })
+  t.diagnostic(told)
+
+  const third = await open(b)
+  assert.equal(await third.map('m').get('k'), 'from b')
+  await third.close()
+})
+
 class Owner {
   readonly downs: string[] = []
   readonly #child: ChildProcess

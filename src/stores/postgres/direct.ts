@@ -10,16 +10,17 @@ import type { Change, Page, StoreCapabilities, StoredEntry, StoreIdentity } from
 import type { DirectBatch, DirectOutcome, DirectStore, DirectUnit } from '../direct-store.js'
 import { numberArray } from './binary-array.js'
 import type { Connections, Session } from './connections.js'
-import { bucketOf, keyArrays, runParameters } from './entry-columns.js'
+import { BUCKETS, bucketOf, keyArrays, runParameters } from './entry-columns.js'
 import { EntryReads, remove, upsert } from './entry-rows.js'
 import { memoryLost, memoryRow, ownedElsewhere, rowChecksum } from './memory-row.js'
 import { changeError, postgresError } from './postgres-errors.js'
 
 /**
  * Said as the mark of a memory that direct mode writes: above every version, so that a log which is attached later goes on
- * above it.
+ * above it. Behind a log that was detached, versions go on above its LSNs, and the mark so far above those.
  */
 const MARK_LSN = 2 ** 50
+const VERSIONS_MAX = 2 ** 45
 const MARK = { appliedLsn: MARK_LSN, appliedPosition: 0 }
 
 export interface PostgresDirectParts {
@@ -41,6 +42,8 @@ export class PostgresDirect implements DirectStore {
   readonly #parts: PostgresDirectParts
   readonly #reads: EntryReads
   #identity: StoreIdentity | undefined
+  /** All versions are below it. */
+  #markLsn = MARK_LSN
   #closing: Promise<void> | undefined
 
   constructor(parts: PostgresDirectParts) {
@@ -63,7 +66,8 @@ export class PostgresDirect implements DirectStore {
       )
       const row = memoryRow(memory, found)
       if (row === undefined) throw memoryLost(memory)
-      const { identity = made, owner } = row
+      const { owner, mark } = row
+      let { identity = made } = row
       // One without an identity is being made by whoever has its lease, or was by somebody who is gone.
       const isBeingMade = row.identity === undefined && found.rows[0]!.is_owned === true
       if (identity.logId !== undefined || isBeingMade) throw ownedElsewhere(memory, owner ?? 'a memory with a log')
@@ -73,6 +77,9 @@ export class PostgresDirect implements DirectStore {
           [memory, storeId, made.epoch, MARK_LSN, rowChecksum(memory, made, MARK)],
         )
       }
+      // Direct mode has no positions.
+      this.#markLsn = Math.max(MARK_LSN, mark.appliedLsn)
+      if (mark.appliedPosition > 0) identity = await this.#follow(session, identity, mark.appliedLsn)
       await session.query(
         `DELETE FROM ${schema}.writers WHERE memory = $1 AND written_at < clock_timestamp() - interval '1 day'`,
         [memory],
@@ -165,6 +172,24 @@ export class PostgresDirect implements DirectStore {
     }
   }
 
+  /** Goes on behind a log: whoever had it finds a newer epoch, and no version is given twice. */
+  async #follow(session: Session, before: StoreIdentity, lastLsn: number): Promise<StoreIdentity> {
+    const { schema, memory } = this.#parts
+    const identity = { ...before, epoch: before.epoch + 1 }
+    const mark = { appliedLsn: Math.max(MARK_LSN, lastLsn + VERSIONS_MAX), appliedPosition: 0 }
+    await session.query(
+      `UPDATE ${schema}.memories SET epoch = $2, applied_lsn = $3, applied_position = 0, crc = $4 WHERE memory = $1`,
+      [memory, identity.epoch, mark.appliedLsn, rowChecksum(memory, identity, mark)],
+    )
+    await session.query(
+      `INSERT INTO ${schema}.buckets (bucket, memory, seq) SELECT bucket, $1, $2::int8 FROM generate_series(0, $3::int4) AS bucket
+       ON CONFLICT (bucket, memory) DO UPDATE SET seq = greatest(buckets.seq, excluded.seq)`,
+      [memory, lastLsn, BUCKETS - 1],
+    )
+    this.#markLsn = mark.appliedLsn
+    return identity
+  }
+
   /** The row stays shared to the end of the transaction: whoever attaches a log waits. */
   async #checkUnowned(session: Session): Promise<void> {
     const { schema, memory } = this.#parts
@@ -246,7 +271,7 @@ export class PostgresDirect implements DirectStore {
     )
     const found = rows.map(row => [(row.key as Buffer).latin1Slice(), Number(row.version)] as const)
     invariant(
-      found.every(([, version]) => version < MARK_LSN),
+      found.every(([, version]) => version < this.#markLsn),
       'versions stay below the mark of direct mode',
     )
     return new Map(found)
