@@ -22,6 +22,16 @@ export function bytesArray(type: Bytes, elements: readonly (Buffer | undefined)[
   return array
 }
 
+/** Texts, written straight into the array: a Buffer of each would cost more than all the rest. */
+export function textArray(texts: readonly string[]): Buffer {
+  return stringArray('text', texts, 'utf8', 3)
+}
+
+/** Bytes that are held as strings, a character a byte. */
+export function latin1Array(strings: readonly string[]): Buffer {
+  return stringArray('bytea', strings, 'latin1', 1)
+}
+
 export function numberArray(type: Scalar, elements: readonly number[]): Buffer {
   const size = type === 'int4' ? 4 : 8
   const array = allocate(type, HEAD_BYTES + elements.length * (4 + size), elements.length)
@@ -31,6 +41,24 @@ export function numberArray(type: Scalar, elements: readonly number[]): Buffer {
     at = type === 'int4' ? array.writeInt32BE(element, at) : array.writeBigInt64BE(BigInt(element), at)
   }
   return array
+}
+
+function stringArray(
+  type: Bytes,
+  strings: readonly string[],
+  encoding: 'utf8' | 'latin1',
+  bytesPerCharacterMax: number,
+): Buffer {
+  let bytesMax = HEAD_BYTES
+  for (const each of strings) bytesMax += 4 + each.length * bytesPerCharacterMax
+  const array = allocate(type, bytesMax, strings.length)
+  let at = HEAD_BYTES
+  for (const each of strings) {
+    const bytes = array.write(each, at + 4, encoding)
+    array.writeInt32BE(bytes, at)
+    at += 4 + bytes
+  }
+  return array.subarray(0, at)
 }
 
 function allocate(type: Scalar | Bytes, bytes: number, elements: number): Buffer {

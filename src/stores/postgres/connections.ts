@@ -31,7 +31,7 @@ export class Connections {
     return this.#isClosed
   }
 
-  /** One statement, in a transaction of its own. */
+  /** A statement that changes nothing, in a transaction of its own. */
   query(text: string, values: unknown[] = []): Promise<PostgresResult> {
     return this.#withClient(client => client.query(text, values))
   }

@@ -10,8 +10,8 @@ import type { Change, Page, StoreCapabilities, StoredEntry, StoreIdentity } from
 import type { DirectBatch, DirectOutcome, DirectStore, DirectUnit } from '../direct-store.js'
 import { numberArray } from './binary-array.js'
 import type { Connections, Session } from './connections.js'
-import { BUCKETS, bucketOf, keyArrays, runParameters } from './entry-columns.js'
-import { EntryReads, remove, upsert } from './entry-rows.js'
+import { BUCKETS, bucketOf, keyArrays } from './entry-columns.js'
+import { EntryReads, writeChanges } from './entry-rows.js'
 import { memoryLost, memoryRow, ownedElsewhere, rowChecksum } from './memory-row.js'
 import { changeError, postgresError } from './postgres-errors.js'
 
@@ -147,7 +147,9 @@ export class PostgresDirect implements DirectStore {
 
   async forget(writer: string): Promise<void> {
     const { connections, schema, memory } = this.#parts
-    await connections.query(`DELETE FROM ${schema}.writers WHERE memory = $1 AND writer = $2`, [memory, writer])
+    await connections.transaction(session =>
+      session.query(`DELETE FROM ${schema}.writers WHERE memory = $1 AND writer = $2`, [memory, writer]),
+    )
   }
 
   close(): Promise<void> {
@@ -233,7 +235,7 @@ export class PostgresDirect implements DirectStore {
   }
 
   async #apply(session: Session, units: readonly DirectUnit[], versions: Versions): Promise<DirectOutcome[]> {
-    const { schema, memory, json } = this.#parts
+    const { memory } = this.#parts
     const known = await this.#presentVersions(session, units)
     const changes = new Map<EncodedKey, Buffer | undefined>()
     const outcomes = units.map((unit): DirectOutcome => {
@@ -252,9 +254,7 @@ export class PostgresDirect implements DirectStore {
     })
     const sorted: Change[] = [...changes].map(([key, value]) => ({ key, value }))
     sorted.sort((a, b) => (a.key < b.key ? -1 : 1))
-    const { upserts, deletes } = runParameters(memory, sorted, 0, json)
-    if (upserts !== undefined) await session.query(upsert(schema), [memory, ...upserts])
-    if (deletes !== undefined) await session.query(remove(schema), [memory, ...deletes])
+    await writeChanges(session, this.#parts, sorted, 0)
     return outcomes
   }
 

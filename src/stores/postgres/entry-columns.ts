@@ -5,10 +5,12 @@ import { STORED_VALUE_FORMAT, STORED_VALUE_HEADER_BYTES } from '../../codec/stor
 import { decodeSegments, type EncodedKey, segmentEnd } from '../../core/key.js'
 import { readUint64 } from '../../core/lsn.js'
 import type { Change } from '../data-store.js'
-import { bytesArray, numberArray } from './binary-array.js'
+import { bytesArray, latin1Array, numberArray, textArray } from './binary-array.js'
 
 export const BUCKETS = 4096
 const BUCKET_SEGMENTS = 2
+// So many rows are made ready in less time than a turn is worth.
+const TURN_ROWS_MAX = 128
 // jsonb holds neither NUL nor half a surrogate pair; `JSON.stringify` writes both as escapes.
 const NOT_JSONB = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/i
 
@@ -27,48 +29,61 @@ export function keyBytes(key: EncodedKey): Buffer {
   return Buffer.from(key, 'latin1')
 }
 
-/** Changes of a run as the parameters of two statements, each in the order of the primary key. */
-export interface RunParameters {
-  upserts: Buffer[] | undefined
-  deletes: Buffer[] | undefined
+/** A change and the bucket of its key. */
+export interface Placed {
+  bucket: number
+  key: EncodedKey
+  value: Buffer | undefined
 }
 
-export function runParameters(memory: string, changes: readonly Change[], lsn: number, json: boolean): RunParameters {
-  const placed = changes.map(change => ({ ...change, bucket: bucketOf(memory, change.key) }))
-  // The keys are in order; sorting is stable.
-  placed.sort((a, b) => a.bucket - b.bucket)
-  const written = placed.filter((each): each is typeof each & { value: Buffer } => each.value !== undefined)
-  const gone = placed.filter(({ value }) => value === undefined)
+export type Written = Placed & { value: Buffer }
+
+/** Changes, whose keys are in order, in the order of the primary key. */
+export function inPlace(memory: string, changes: readonly Change[]): Placed[] {
+  const placed = changes.map(({ key, value }) => ({ bucket: bucketOf(memory, key), key, value }))
+  // Sorting is stable.
+  return placed.sort((a, b) => a.bucket - b.bucket)
+}
+
+/**
+ * Written entries as the parameters of a statement, an array a column. Many of them are made in several turns of the event
+ * loop: it goes on meanwhile, and so does the sending of what was made before.
+ */
+export async function entryArrays(written: readonly Written[], lsn: number, json: boolean): Promise<Buffer[]> {
   const named = written.map(({ key }) => readable(key))
-  return {
-    upserts:
-      written.length === 0
-        ? undefined
-        : [
-            ...keyArrays(written),
-            numberArray(
-              'int8',
-              written.map(({ value }) => versionOf(value, lsn)),
-            ),
-            bytesArray(
-              'bytea',
-              written.map(({ value }) => value),
-            ),
-            bytesArray(
-              'text',
-              named.map(segments => Buffer.from(segments[0] ?? '')),
-            ),
-            bytesArray(
-              'text',
-              named.map(segments => Buffer.from(JSON.stringify(segments))),
-            ),
-            bytesArray(
-              'text',
-              written.map(({ value }) => (json ? jsonOf(value) : undefined)),
-            ),
-          ],
-    deletes: gone.length === 0 ? undefined : keyArrays(gone),
+  const columns = [
+    () => keyArrays(written),
+    () => [
+      numberArray(
+        'int8',
+        written.map(({ value }) => versionOf(value, lsn)),
+      ),
+    ],
+    () => [
+      bytesArray(
+        'bytea',
+        written.map(({ value }) => value),
+      ),
+    ],
+    () => [textArray(named.map(segments => segments[0] ?? ''))],
+    () => [textArray(named.map(segments => JSON.stringify(segments)))],
+    () => [
+      bytesArray(
+        'text',
+        written.map(({ value }) => (json ? jsonOf(value) : undefined)),
+      ),
+    ],
+  ]
+  const arrays: Buffer[] = []
+  for (const column of columns) {
+    if (written.length > TURN_ROWS_MAX) await nextTurn()
+    arrays.push(...column())
   }
+  return arrays
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise(resolve => setImmediate(resolve))
 }
 
 /** The parameters that look keys up: buckets and keys. */
@@ -78,10 +93,7 @@ export function keyArrays(placed: readonly { bucket: number; key: EncodedKey }[]
       'int4',
       placed.map(({ bucket }) => bucket),
     ),
-    bytesArray(
-      'bytea',
-      placed.map(({ key }) => keyBytes(key)),
-    ),
+    latin1Array(placed.map(({ key }) => key)),
   ]
 }
 

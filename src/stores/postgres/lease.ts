@@ -65,10 +65,12 @@ export class Lease {
   /** False if another owner has it. */
   async renew(connections: Connections): Promise<boolean> {
     const { table, memory, leaseMs } = this.#terms
-    const { rowCount } = await connections.query(
-      `UPDATE ${table} SET owner_until = clock_timestamp() + $3::float8 * interval '1 ms'
-       WHERE memory = $1 AND owner_token = $2`,
-      [memory, this.token, leaseMs],
+    const { rowCount } = await connections.transaction(session =>
+      session.query(
+        `UPDATE ${table} SET owner_until = clock_timestamp() + $3::float8 * interval '1 ms'
+         WHERE memory = $1 AND owner_token = $2`,
+        [memory, this.token, leaseMs],
+      ),
     )
     return rowCount === 1
   }

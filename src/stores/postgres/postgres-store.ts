@@ -7,8 +7,7 @@ import type { EncodedKey } from '../../core/key.js'
 import type { Lsn } from '../../core/lsn.js'
 import type { Change, DataStore, Mark, Page, StoreCapabilities, StoredEntry, StoreIdentity } from '../data-store.js'
 import { type Connections, closed, type Session } from './connections.js'
-import { runParameters } from './entry-columns.js'
-import { EntryReads, remove, upsert } from './entry-rows.js'
+import { EntryReads, writeChanges } from './entry-rows.js'
 import type { Lease } from './lease.js'
 import {
   type MemoryRow,
@@ -106,8 +105,7 @@ export class PostgresStore implements DataStore {
 
   apply(changes: Change[], mark: Mark): Promise<void> {
     return this.#change('a run', async () => {
-      const { connections, schema, memory, leaseMs, json } = this.#parts
-      const { upserts, deletes } = runParameters(memory, changes, mark.appliedLsn, json)
+      const { connections, schema, memory, leaseMs } = this.#parts
       await connections.transaction(async session => {
         // The row is locked by the first statement: whoever claims the memory meanwhile waits, and sees what came of it.
         const { rowCount } = await session.query(
@@ -122,8 +120,7 @@ export class PostgresStore implements DataStore {
           ],
         )
         if (rowCount !== 1) throw await this.#refusal(session)
-        if (upserts !== undefined) await session.query(upsert(schema), [memory, ...upserts])
-        if (deletes !== undefined) await session.query(remove(schema), [memory, ...deletes])
+        await writeChanges(session, this.#parts, changes, mark.appliedLsn)
       })
       this.#mark = mark
     })

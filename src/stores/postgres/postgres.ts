@@ -159,10 +159,13 @@ async function openHandle(
   await prepareSchema(connections, config.schema, { migrate, create })
   const schema = quotedSchema(config.schema)
   if (create) {
-    await connections.query(`INSERT INTO ${schema}.memories (memory, crc) VALUES ($1, $2) ON CONFLICT DO NOTHING`, [
-      memory,
-      rowChecksum(memory, undefined, { appliedLsn: 0, appliedPosition: 0 }),
-    ])
+    const crc = rowChecksum(memory, undefined, { appliedLsn: 0, appliedPosition: 0 })
+    await connections.transaction(session =>
+      session.query(`INSERT INTO ${schema}.memories (memory, crc) VALUES ($1, $2) ON CONFLICT DO NOTHING`, [
+        memory,
+        crc,
+      ]),
+    )
   }
   const row = await lease.claim(connections)
   // The row of one that was made and never finished: the memory has its folder from elsewhere.
