@@ -50,6 +50,12 @@ Both are measured as a user would write them, and lru-cache once more with an \`
     title: 'recovery',
     text: 'The open of a memory whose process was killed while the data store was down, and of one that was closed cleanly.',
   },
+  P8: {
+    title: 'into Postgres',
+    text: `A checkpoint of values of 1 KiB into a Postgres, rows a second, against upserts of one row each on one connection,
+each its own transaction; then writes as write-through of 32 writers, against upserts over 32 connections. All of it again
+with a synchronous standby, which each commit waits for.`,
+  },
   P9: {
     title: 'cost as a memory grows',
     text: 'The same work in memories of different size. Flat is a ratio of 1.',

@@ -8,6 +8,7 @@ import { latency } from './latency.js'
 import { isMeasured, type Line } from './line.js'
 import { watchMemory } from './memory.js'
 import { type BenchOptions, type CaseName, HELP, parseOptions } from './options.js'
+import { postgres } from './postgres.js'
 import { profile } from './profile.js'
 import { progressEnd } from './progress.js'
 import { reads } from './reads.js'
@@ -28,6 +29,7 @@ const RUNS: Record<CaseName, (options: BenchOptions) => AsyncIterable<Line>> = {
   P4: reads,
   P5: sustained,
   P6: recovery,
+  P8: postgres,
   P9: growth,
   conversations,
   memory: watchMemory,

@@ -1,7 +1,20 @@
 /** The command line of the benchmarks. */
 import { parseArgs } from 'node:util'
 
-export const CASES = ['P1', 'P2', 'P3', 'P4', 'P5', 'P6', 'P9', 'conversations', 'memory', 'size', 'profile'] as const
+export const CASES = [
+  'P1',
+  'P2',
+  'P3',
+  'P4',
+  'P5',
+  'P6',
+  'P8',
+  'P9',
+  'conversations',
+  'memory',
+  'size',
+  'profile',
+] as const
 export type CaseName = (typeof CASES)[number]
 
 export interface BenchOptions {

@@ -5,6 +5,7 @@
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { PostgresPool as StorePool } from '../src/stores/postgres/index.js'
 
 export interface LmdbDatabase {
   get(key: string): string | undefined
@@ -33,7 +34,8 @@ export interface RedisClient {
   quit(): Promise<unknown>
 }
 
-export interface PostgresPool {
+/** As `holdfast/postgres` takes it, and what is called of it here. */
+export interface PostgresPool extends StorePool {
   query(query: string | { name: string; text: string; values: string[] }): Promise<{ rows: Record<string, unknown>[] }>
   end(): Promise<void>
   on(event: 'error', listener: () => void): void

@@ -38,29 +38,50 @@ function startRedis(folder: string, through: readonly string[]): Promise<Server>
 }
 
 async function startPostgres(folder: string, through: readonly string[]): Promise<Server> {
-  const programs = findPostgres()!
+  return runCluster(folder, makeCluster(folder), { through })
+}
+
+/** A new cluster in an empty folder; returns the folder of its data. */
+export function makeCluster(folder: string): string {
   const user = postgresUser()
   // strace runs as that user too, and writes its table beside the data.
   if (user !== undefined) chownSync(folder, user.uid, user.gid)
   const data = join(folder, 'data')
   const made = spawnSync(
-    programs.initdb,
+    findPostgres()!.initdb,
     ['-D', data, '-U', 'postgres', '--auth=trust', '--no-sync', '--no-locale', '-E', 'UTF8'],
     { ...user, encoding: 'utf8' },
   )
   if (made.status !== 0) throw new Error(`initdb has failed: ${(made.error?.message ?? made.stderr).slice(-300)}`)
+  return data
+}
+
+export interface ClusterOptions {
+  through?: readonly string[]
+  /** Of postgresql.conf, each as `name=value`. */
+  settings?: readonly string[]
+}
+
+/** Starts a Postgres on a cluster; its socket is in `folder`. */
+export function runCluster(
+  folder: string,
+  data: string,
+  { through = [], settings = [] }: ClusterOptions,
+): Promise<Server> {
+  const all = ['listen_addresses=', ...settings].flatMap(setting => ['-c', setting])
   return startServer({
-    command: [...through, programs.postgres, '-D', data, '-k', folder, '-c', 'listen_addresses='],
+    command: [...through, findPostgres()!.postgres, '-D', data, '-k', folder, ...all],
     address: folder,
-    readyText: 'ready to accept connections',
+    // One that follows another takes read-only connections.
+    readyText: 'ready to accept',
     pidFile: join(data, 'postmaster.pid'),
     stopSignal: 'SIGINT',
-    user,
+    user: postgresUser(),
   })
 }
 
 /** Postgres refuses to run as root, so root runs it as nobody. */
-function postgresUser(): { uid: number; gid: number } | undefined {
+export function postgresUser(): { uid: number; gid: number } | undefined {
   return process.getuid?.() === 0 ? { uid: 65534, gid: 65534 } : undefined
 }
 

@@ -142,7 +142,8 @@ async function openPostgresSide(socketFolder: string): Promise<Side> {
   )
 }
 
-async function expectPostgres(pool: PostgresPool, name: string, expected: string): Promise<void> {
+/** Reads a setting back from the server. */
+export async function expectPostgres(pool: PostgresPool, name: string, expected: string): Promise<void> {
   const { rows } = await pool.query(`SHOW ${name}`)
   expectSetting(`Postgres' ${name}`, rows[0]?.[name], expected)
 }

@@ -87,11 +87,11 @@ export async function putAll(
  * Values of 300 ASCII characters: a string is what every side takes as it is, and costs 300 bytes on each. They are
  * random, so that no side gains by compressing them, and are made once, so that no side waits for them.
  */
-export function makeValues(seed: number): string[] {
+export function makeValues(seed: number, bytes = VALUE_BYTES): string[] {
   const random = randomSource(seed)
   const letters = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_'
   return Array.from({ length: VALUES }, () =>
-    Array.from({ length: VALUE_BYTES }, () => letters[random(letters.length)]).join(''),
+    Array.from({ length: bytes }, () => letters[random(letters.length)]).join(''),
   )
 }
 

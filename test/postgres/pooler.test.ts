@@ -17,7 +17,7 @@ const test = (name: string, body: () => Promise<void>) => nodeTest(name, { skip 
 const openerOf = new Map<DataStore, PostgresStoreOpener>()
 const open = async (opener: PostgresStoreOpener, create: boolean): Promise<DataStore> => {
   // Three sessions, each cleared up after: it takes its time.
-  const store = await opener.open(create, { deadlineMs: 60_000, lockFile: undefined })
+  const store = await opener.open(create, { deadlineMs: 60_000, lockFile: '' })
   openerOf.set(store, opener)
   return store
 }
