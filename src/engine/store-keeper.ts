@@ -78,6 +78,9 @@ export class StoreKeeper {
   call<T>(work: (store: DataStore) => Promise<T>): Promise<T> {
     if (this.#down !== undefined) return Promise.reject(storeDownError(this.#down))
     return this.#timed(work(this.#store)).catch((error: unknown) => {
+      // Its handle was closed under it: it is the store that has gone, and not the memory.
+      const isClosed = error instanceof AgentMemoryError && error.code === 'CLOSED'
+      if (isClosed && this.#down !== undefined) throw storeDownError(this.#down)
       throw error instanceof AgentMemoryError ? error : storeDownError(error)
     })
   }

@@ -81,6 +81,38 @@ test('an increment whose answer is cut off behind its COMMIT counts once', { ski
   await Promise.all([memory.close(), other.close()])
 })
 
+test('a row that a trigger refuses is told its caller, and the other writes of its node and of others go on', {
+  skip,
+}, async t => {
+  const url = await server.newDatabase()
+  const [memory, other] = [await node(url), await node(url)]
+  await server.query(
+    `CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+     $$ BEGIN IF NEW.map = 'raised' THEN RAISE EXCEPTION 'not this one'; END IF; RETURN NEW; END $$;
+     CREATE TRIGGER refuse BEFORE INSERT ON holdfast.entries FOR EACH ROW EXECUTE FUNCTION refuse();
+     ALTER TABLE holdfast.entries ADD CHECK (map <> 'checked');`,
+    url,
+  )
+  const maps = Array.from({ length: 24 }, (_, n) => (n === 9 ? 'raised' : n === 17 ? 'checked' : 'fine'))
+
+  const answers = await Promise.allSettled([
+    ...maps.map((map, n) => memory.map(map).set(`${n}`, n)),
+    memory.map<number>('fine').update('n', n => n + 1, { initial: 0 }),
+    memory.map<number>('raised').update('n', n => n + 1, { initial: 0 }),
+    other.map('fine').set('other', 1),
+  ])
+
+  const codes = answers.map(answer => (answer.status === 'rejected' ? answer.reason.code : 'stored'))
+  const wanted = maps.map(map => (map === 'fine' ? 'stored' : 'STORE_REFUSED'))
+  assert.deepEqual(codes, [...wanted, 'stored', 'STORE_REFUSED', 'stored'])
+  assert.match(String((answers[9] as PromiseRejectedResult).reason), /"raised","9".*P0001: not this one/)
+  assert.equal(memory.status().store.state, 'up')
+  const rows = await server.query('SELECT map, count(*)::int AS rows FROM holdfast.entries GROUP BY map', url)
+  assert.deepEqual(rows, [{ map: 'fine', rows: 24 }])
+  t.diagnostic(`of 27 writes: ${codes.filter(code => code === 'stored').length} stored, the others STORE_REFUSED`)
+  await Promise.all([memory.close(), other.close()])
+})
+
 test('a log and direct mode exclude each other', { skip }, async () => {
   const url = await server.newDatabase()
   const owner = await memoryAt(url)

@@ -4,6 +4,7 @@
  * give it versions, and keep everybody else from what its conditions have seen.
  */
 import { invariant } from '../../core/assert.js'
+import type { AgentMemoryError } from '../../core/errors.js'
 import type { EncodedKey } from '../../core/key.js'
 import type { Change, Page, StoreCapabilities, StoredEntry, StoreIdentity } from '../data-store.js'
 import type { DirectBatch, DirectOutcome, DirectStore, DirectUnit } from '../direct-store.js'
@@ -12,7 +13,7 @@ import type { Connections, Session } from './connections.js'
 import { bucketOf, keyArrays, runParameters } from './entry-columns.js'
 import { EntryReads, remove, upsert } from './entry-rows.js'
 import { memoryLost, memoryRow, ownedElsewhere, rowChecksum } from './memory-row.js'
-import { postgresError } from './postgres-errors.js'
+import { changeError, postgresError } from './postgres-errors.js'
 
 /**
  * Said as the mark of a memory that direct mode writes: above every version, so that a log which is attached later goes on
@@ -94,26 +95,30 @@ export class PostgresDirect implements DirectStore {
   }
 
   write({ writer, sequence, units }: DirectBatch): Promise<DirectOutcome[]> {
-    return this.#transaction('Postgres has not taken a batch', async session => {
-      const { schema, memory } = this.#parts
-      await this.#checkUnowned(session)
-      const { rowCount } = await session.query(
-        `INSERT INTO ${schema}.writers (memory, writer, sequence) VALUES ($1, $2, $3)
+    return this.#transaction(
+      'Postgres has not taken a batch',
+      async session => {
+        const { schema, memory } = this.#parts
+        await this.#checkUnowned(session)
+        const { rowCount } = await session.query(
+          `INSERT INTO ${schema}.writers (memory, writer, sequence) VALUES ($1, $2, $3)
          ON CONFLICT (memory, writer) DO UPDATE
          SET sequence = excluded.sequence, outcomes = NULL, written_at = excluded.written_at
          WHERE writers.sequence < excluded.sequence`,
-        [memory, writer, sequence],
-      )
-      if (rowCount !== 1) throw new Error(`the batch ${sequence} comes too late`)
-      const versions = await this.#versions(session, units)
-      const outcomes = await this.#apply(session, units, versions)
-      await session.query(`UPDATE ${schema}.writers SET outcomes = $3 WHERE memory = $1 AND writer = $2`, [
-        memory,
-        writer,
-        JSON.stringify(outcomes),
-      ])
-      return outcomes
-    })
+          [memory, writer, sequence],
+        )
+        if (rowCount !== 1) throw new Error(`the batch ${sequence} comes too late`)
+        const versions = await this.#versions(session, units)
+        const outcomes = await this.#apply(session, units, versions)
+        await session.query(`UPDATE ${schema}.writers SET outcomes = $3 WHERE memory = $1 AND writer = $2`, [
+          memory,
+          writer,
+          JSON.stringify(outcomes),
+        ])
+        return outcomes
+      },
+      changeError,
+    )
   }
 
   settle(writer: string, sequence: number): Promise<DirectOutcome[] | undefined> {
@@ -148,11 +153,15 @@ export class PostgresDirect implements DirectStore {
     await this.#parts.end()
   }
 
-  async #transaction<T>(what: string, work: (session: Session) => Promise<T>): Promise<T> {
+  async #transaction<T>(
+    what: string,
+    work: (session: Session) => Promise<T>,
+    errorOf: (what: string, error: unknown) => AgentMemoryError = postgresError,
+  ): Promise<T> {
     try {
       return await this.#parts.connections.transaction(work)
     } catch (error) {
-      throw postgresError(what, error)
+      throw errorOf(what, error)
     }
   }
 
