@@ -6,6 +6,8 @@ import { durabilityOf } from './shape.js'
 
 export interface CallHooks {
   nowMs(): number
+  /** The store may refuse rows for good: they are kept all the same, as dead letters. */
+  storeRefuses?: boolean
   /** A call is about to be issued; what it writes is known. */
   onIssue?(call: Call): void
   /** A write has got its LSN; nothing of it is on a disk yet. */
@@ -168,6 +170,11 @@ export class Calls {
       if (error.actual !== null && asked !== 'write-back') this.promised(error.actual)
       return
     }
+    if (this.#hooks.storeRefuses && isOfStore(error)) {
+      const [refused] = calls.filter(({ lastLsn }) => lastLsn > 0).slice(-1)
+      if (refused !== undefined) this.promised(refused.lastLsn)
+      return
+    }
     ignoreClosing(error)
   }
 
@@ -179,6 +186,12 @@ export class Calls {
       this.fault ??= error
     }
   }
+}
+
+/** What the store objects to was in the log before, and is kept. Of many writes those behind it were not made. */
+function isOfStore(error: unknown): boolean {
+  const cause = error instanceof AgentMemoryError && error.code === 'BATCH_INCOMPLETE' ? error.cause : error
+  return cause instanceof AgentMemoryError && cause.code === 'STORE_REFUSED'
 }
 
 export function ignoreClosing(error: unknown): void {

@@ -62,8 +62,10 @@ class Standing {
     const chunks: [generation: string, index: number][] = []
     for (const entry of entries) {
       const segments = decodeSegments(entry.key)
-      const part = partOf(segments)
       const [, kind, name] = segments
+      // What the store has refused shows as what it is of.
+      if (segments[0] === '' && kind === 'dead-letters') continue
+      const part = partOf(segments)
       if (part === 'list') this.#parts.add(nameOf(entry.key))
       else if (part === undefined) this.#versions.set(nameOf(entry.key), entry.lsn)
       else if (name !== '') chunks.push([segments[4]!, Number(segments[5])])

@@ -59,6 +59,7 @@ export async function judgeNewWrites(memory: AgentMemory, disk: SimulatedDisk, a
       open: async () => memory,
       pass: () => new Promise(resolve => setImmediate(resolve)),
       nowMs: () => 0,
+      storeRefuses: again.store.kind === 'refusing',
     },
     1_000_000,
   )

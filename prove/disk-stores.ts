@@ -5,9 +5,10 @@ import type { DataStore } from '../src/index.js'
 import { openFilesStore } from '../src/stores/files/open.js'
 import { openJournalStore } from '../src/testing/journal-store.js'
 import type { SimulatedDisk } from '../src/testing/simulated-disk.js'
+import { type Refusals, refusing } from './refusing-store.js'
 
-/** A small one of the laboratory's own, and files. */
-export const DISK_STORES = ['journal', 'files'] as const
+/** A small one of the laboratory's own, files, and the small one with rules that some rows break. */
+export const DISK_STORES = ['journal', 'files', 'refusing'] as const
 export type DiskStoreName = (typeof DISK_STORES)[number]
 
 export interface DiskStore {
@@ -15,15 +16,21 @@ export interface DiskStore {
   open(disk: SimulatedDisk, folder: string, create: boolean): Promise<DataStore>
 }
 
-/** `durableCommit`: of the journal, which can do either. */
-export function diskStore(kind: DiskStoreName, durableCommit: boolean): DiskStore {
+/** `durableCommit`: of the journal, which can do either. `refusals`: of the one that refuses. */
+export function diskStore(kind: DiskStoreName, durableCommit: boolean, refusals: Refusals): DiskStore {
   if (kind === 'files') {
     return {
       kind,
       open: (disk, folder, create) => openFilesStore(disk, join(folder, 'store'), { createIfMissing: create }),
     }
   }
-  return { kind, open: (disk, folder) => openJournalStore(disk, join(folder, 'store'), { durableCommit }) }
+  return {
+    kind,
+    async open(disk, folder) {
+      const store = await openJournalStore(disk, join(folder, 'store'), { durableCommit })
+      return kind === 'refusing' ? refusing(store, refusals) : store
+    },
+  }
 }
 
 export function diskStoreOption(): Option {

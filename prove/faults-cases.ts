@@ -18,11 +18,18 @@ export interface FaultCase {
   call: number
 }
 
-/** Reads and opens count too: every call of a file may fail. */
-export const COUNT_ALL: ShimSetting = { opens: true, reads: true, recording: false }
+/** Reads and opens count too: every call of a file may fail. Nobody waits for the disk: no power is cut. */
+export const COUNT_ALL: ShimSetting = { opens: true, reads: true, recording: false, unsynced: true }
+/** Of so many calls one fails while syncs are made: threads that wait for a disk make their calls in other orders. */
+const SYNCED_EVERY = 8
 
 /** Threads of their own make calls as well, so that the same number need not be the same call in each run. */
 const SLACK = 3
+
+/** What the shim does in a case. */
+export function settingOf({ fault, mode, call }: FaultCase): ShimSetting {
+  return { ...COUNT_ALL, fault, at: call, sticky: mode === 'sticky', unsynced: call % SYNCED_EVERY !== 0 }
+}
 
 /** What each counted call of a run was. Reads are counted and not recorded, so they are what is missing. */
 export function callsOf(trace: string, count: number): ShimCall[] {

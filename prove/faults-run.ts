@@ -2,7 +2,7 @@
 import { mkdirSync } from 'node:fs'
 import { cp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { COUNT_ALL, type FaultCase, type LifeName } from './faults-cases.js'
+import { COUNT_ALL, type FaultCase, type LifeName, settingOf } from './faults-cases.js'
 import type { ChildCommand } from './faults-child.js'
 import type { FaultEnding, FaultReport, LifeCommand } from './faults-life.js'
 import { ReportedHistory } from './reported-history.js'
@@ -54,6 +54,8 @@ export class CaseRunner {
   readonly #options: RunnerOptions
   readonly #root: string
   readonly #control: string
+  /** Nothing ever befalls the process that looks. */
+  readonly #lookerControl: string
   #writer: ReportingChild<FaultReport> | undefined
   #looker: ReportingChild<FaultReport> | undefined
   #cases = 0
@@ -62,16 +64,18 @@ export class CaseRunner {
     this.#options = options
     this.#root = join(options.folder, 'root')
     this.#control = join(options.folder, 'control')
+    this.#lookerControl = join(options.folder, 'control-of-looker')
     mkdirSync(this.#root)
+    writeControl(this.#lookerControl, COUNT_ALL)
   }
 
   async run(fault: FaultCase, ending: FaultEnding, legacy: Legacy | undefined): Promise<CaseResult> {
     const run = await this.#begin(legacy)
-    writeControl(this.#control, { ...COUNT_ALL, fault: fault.fault, at: fault.call, sticky: fault.mode === 'sticky' })
+    writeControl(this.#control, settingOf(fault))
     await this.#live(run, fault.life, ending, { isInThread: fault.call % 3 === 0, mayBeKilled: fault.fault === 'kill' })
     await this.#look(run)
-    // The same process has to be able to open it as well: it has left nothing open, and nothing locked.
-    if (run.result.broken.length === 0) await this.#command(run, this.#lookAt(run))
+    // The same process has to be able to open it as well: it has left nothing open, and nothing locked. A dead one has not.
+    if (run.result.broken.length === 0 && this.#writer !== undefined) await this.#command(run, this.#lookAt(run))
     if (run.result.broken.length > 0) await this.end()
     await rm(run.folder, { recursive: true, force: true })
     return run.result
@@ -121,7 +125,7 @@ export class CaseRunner {
   }
 
   async #look(run: CaseRun): Promise<void> {
-    this.#looker ??= new ReportingChild(CHILD, [])
+    this.#looker ??= new ReportingChild(CHILD, [], this.#environment(this.#lookerControl))
     const ended = await this.#looker.run(this.#lookAt(run), {
       silenceMs: SILENCE_MS,
       onReport: run.onReport,
@@ -130,14 +134,17 @@ export class CaseRunner {
   }
 
   async #command(run: CaseRun, command: ChildCommand, mayBeKilled = false): Promise<void> {
-    const { shim, trace, mutant } = this.#options
-    const places = { root: this.#root, control: this.#control, ...(trace !== undefined && { trace }) }
-    this.#writer ??= new ReportingChild(CHILD, [this.#control, mutant ?? ''], shim.env(places))
+    const { trace, mutant } = this.#options
+    this.#writer ??= new ReportingChild(CHILD, [this.#control, mutant ?? ''], this.#environment(this.#control, trace))
     const ended = await this.#writer.run(command, { silenceMs: SILENCE_MS, onReport: run.onReport })
     if (ended.how === 'done') return
     run.died(ended, mayBeKilled && readControl(this.#control).hits > 0)
     await this.#writer.end()
     this.#writer = undefined
+  }
+
+  #environment(control: string, trace?: string): NodeJS.ProcessEnv {
+    return this.#options.shim.env({ root: this.#root, control, ...(trace !== undefined && { trace }) })
   }
 }
 

@@ -5,11 +5,13 @@
 import { AgentMemory, type DataStore, type StoreOpener } from '../src/index.js'
 import { type Random, randomBelow, seededRandom } from '../src/testing/random.js'
 import { SimulatedDisk } from '../src/testing/simulated-disk.js'
+import { ignoreClosing } from './calls.js'
 import { CrashChecker, type Failure, type Snapshot } from './crash-check.js'
 import { type DiskStoreName, diskStore } from './disk-stores.js'
 import { History } from './history.js'
 import { LabClock, turns } from './lab-clock.js'
 import { FOLDER, guarded } from './recovered.js'
+import type { Refusals } from './refusing-store.js'
 import { BOUNDS, MAX_LOSS } from './shape.js'
 import { Workload } from './workload.js'
 
@@ -77,20 +79,28 @@ async function runWorkload({ seed, steps, store: kind = 'journal' }: WorkloadCho
   const disk = new SimulatedDisk()
   const clock = new LabClock()
   const history = new History(BOUNDS)
-  const store = diskStore(kind, random() < 0.5)
+  const refusals: Refusals = { areOn: true }
+  const store = diskStore(kind, random() < 0.5, refusals)
   const isSlow = random() < 0.4
+  const letters = new LettersGivenAgain(refusals, lab)
+  const openMemory = openerOf(disk, clock, random, {
+    kind,
+    async open(create) {
+      const opened = await store.open(disk, FOLDER, create)
+      return isSlow ? slowToRead(opened, lab) : opened
+    },
+  })
   const workload = new Workload(history, random, {
-    open: openerOf(disk, clock, random, {
-      kind,
-      async open(create) {
-        const opened = await store.open(disk, FOLDER, create)
-        return isSlow ? slowToRead(opened, lab) : opened
-      },
-    }),
+    async open() {
+      letters.memory = await openMemory()
+      return letters.memory
+    },
     pass: async () => {
       clock.advance(randomBelow(lab, 40))
+      if (kind === 'refusing') letters.pass()
       await turns(isSlow ? 6 : 2)
     },
+    storeRefuses: kind === 'refusing',
     // On a slow disk a sync may last longer than the bound: what is acknowledged under it has no age that is bounded.
     nowMs: () => (isSlow ? 0 : clock.timerMs),
   })
@@ -112,6 +122,9 @@ async function runWorkload({ seed, steps, store: kind = 'journal' }: WorkloadCho
   } catch (error) {
     fault = error
   }
+  fault ??= letters.fault
+  // What is opened on a crashed disk meets the rule again.
+  refusals.areOn = true
   disk.onCall = undefined
   if (fault === undefined) keep(disk.calls, 'its end')
   disk.powerOff()
@@ -135,6 +148,31 @@ function openerOf(disk: SimulatedDisk, clock: LabClock, random: Random, store: S
       logBytesMax,
       tierBytesMax,
     })
+}
+
+/** Now and then the rule is mended for a while, and the dead letters are given to the store again, whether it is or not. */
+class LettersGivenAgain {
+  memory: AgentMemory | undefined
+  fault: unknown
+  readonly #refusals: Refusals
+  readonly #random: Random
+
+  constructor(refusals: Refusals, random: Random) {
+    this.#refusals = refusals
+    this.#random = random
+  }
+
+  pass(): void {
+    if (this.#random() < 0.2) this.#refusals.areOn = !this.#refusals.areOn
+    if (this.#random() >= 0.1) return
+    this.memory?.deadLetters.replay().catch((error: unknown) => {
+      try {
+        ignoreClosing(error)
+      } catch {
+        this.fault ??= error
+      }
+    })
+  }
 }
 
 /** What was read takes its time to come, so that it may be old by then. */

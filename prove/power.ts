@@ -24,6 +24,11 @@ export interface PowerOptions {
   onProgress?(states: number): void
 }
 
+const NAMES: Record<DiskStoreName, string> = {
+  journal: 'power',
+  files: 'power on files',
+  refusing: 'power on a store that refuses rows',
+}
 /** A failing prover stops soon: what is broken once is broken often. */
 const FAILURES_MAX = 5
 
@@ -59,7 +64,7 @@ export async function provePower(options: PowerOptions): Promise<PartResult> {
     }
     if (steps !== undefined || options.call !== undefined) break
   }
-  const name = options.store === 'files' ? 'power on files' : 'power'
+  const name = NAMES[options.store ?? 'journal']
   return { name, seed: options.seed, counts, failures, ms: performance.now() - started }
 }
 

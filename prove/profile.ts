@@ -40,7 +40,9 @@ const PROFILES: Record<ProfileName, Step[]> = {
   ],
   'over-stores': [
     { part: 'power', args: ['--store', 'files', '--states', '5000', '--seed', '1'] },
+    { part: 'power', args: ['--store', 'refusing', '--states', '5000', '--seed', '1'] },
     { part: 'stores', args: [] },
+    { part: 'kill', args: ['--store', 'postgres', '--lives', '50', '--seed', '1'] },
     { part: 'kill', args: ['--store', 'sqlite', '--lives', '100', '--seed', '1'] },
     { part: 'kill', args: ['--store', 'files', '--lives', '100', '--seed', '1'] },
     { part: 'faults', args: ['--store', 'sqlite', '--every', '11', '--seed', '1'] },
@@ -51,7 +53,7 @@ const PROFILES: Record<ProfileName, Step[]> = {
 const DESCRIPTIONS: Record<ProfileName, string> = {
   quick: 'every part, each for a few seconds',
   ci: 'every part, as far as docs/proof.md says',
-  'over-stores': 'the table of stores; kills, faults and power over those that are not the default',
+  'over-stores': 'the table of stores; kills, faults and power over those that are not the default, or refuse rows',
 }
 
 const MAIN = fileURLToPath(new URL('./main.js', import.meta.url))

@@ -16,7 +16,8 @@ export const PARTS: Readonly<Record<string, PartDescription>> = {
       within the recovery, after it, and after new writes. What was acknowledged as write-through must be in the store
       alone. A failure is made small: the fewest steps, and the simplest crash, that still show it.`),
     cannotSee:
-      text(`The data store is a small one of ours, a file that only grows, or a store of files, since LevelDB does its
+      text(`The data store is a small one of ours, a file that only grows, the same with rules that some rows break,
+      or a store of files, since LevelDB does its
       file calls by itself: that is what real-power is for. What goes wrong in a file system or in a disk that lies is not simulated.`),
   },
   'real-power': {

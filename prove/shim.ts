@@ -44,6 +44,8 @@ export interface ShimSetting {
   match?: string
   /** Whether the trace is written. @defaultValue true */
   recording?: boolean
+  /** Syncs that nothing befalls are not made, and succeed: the kernel keeps what was written, as nobody cuts the power. */
+  unsynced?: boolean
   /** Every sync takes so much longer, in microseconds, so that other calls come between. */
   syncUs?: number
 }
@@ -137,6 +139,7 @@ export function writeControl(path: string, setting: ShimSetting): void {
   bytes.writeUInt32LE(1 + (setting.opens ? 2 : 0) + (setting.reads ? 4 : 0), 40)
   bytes.writeUInt32LE(setting.recording === false ? 0 : 1, 44)
   bytes.writeUInt32LE(setting.syncUs ?? 0, 48)
+  bytes.writeUInt32LE(setting.unsynced ? 1 : 0, 60)
   const match = Buffer.from(setting.match ?? '')
   if (match.length > 127) throw new RangeError(`"${setting.match}" is longer than 127 bytes`)
   match.copy(bytes, 64)

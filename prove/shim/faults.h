@@ -7,7 +7,7 @@ enum counted { COUNT_CHANGES = 1, COUNT_OPENS = 2, COUNT_READS = 4 };
 struct control {
   uint32_t magic, version;
   uint64_t calls, hits, at;
-  uint32_t kind, sticky, counts, recording, sync_us, hit_kind, last_kind, reserved;
+  uint32_t kind, sticky, counts, recording, sync_us, hit_kind, last_kind, unsynced;
   char match[128], hit_path[256], last_path[256];
 };
 

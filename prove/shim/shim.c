@@ -365,7 +365,7 @@ static int synced(enum call call, int fd, struct file *file) {
     done(call, (struct fate){fate.index, NO_FAULT}, begin, 0, file->path, NULL, NULL);
     pthread_mutex_unlock(&lock);
     if (control->sync_us > 0) usleep(control->sync_us);
-    result = call == SYNC ? real_fsync(fd) : real_fdatasync(fd);
+    if (!control->unsynced) result = call == SYNC ? real_fsync(fd) : real_fdatasync(fd);
     pthread_mutex_lock(&lock);
     if (result == 0) forget_undo(file);
   }

@@ -28,6 +28,13 @@ test('whatever a power cut leaves, every promise is kept', async () => {
   for (const [what, count] of Object.entries(atLeast)) assert.ok(counts[what]! >= count, `${counts[what]} ${what}`)
 })
 
+test('over a store that refuses rows, whatever a power cut leaves, every promise is kept', async () => {
+  const { failures, counts } = await proved(BUILT, { states: STATES / 3, seed: SEED, store: 'refusing' })
+
+  assert.equal(failures.map(({ what, replay }) => `${what}\n  again: ${replay}`).join('\n'), '')
+  assert.ok(counts['different disks']! >= STATES / 3, JSON.stringify(counts))
+})
+
 test('a failure is told with the fewest steps that show it, and they show it again', async () => {
   const { name, mutant } = { name: 'ack-before-sync', mutant: MUTANTS['ack-before-sync']! }
   await withMutant(name, mutant, async folder => {

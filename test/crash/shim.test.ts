@@ -179,6 +179,25 @@ test('a sticky fault stays, and match says whom it befalls', { skip }, async () 
   assert.equal(calls.filter(({ isLied }) => isLied).length, 3)
 })
 
+test('unsynced, the kernel is not asked to sync, and all else is as ever', { skip }, async () => {
+  const [plain, unsynced] = [await run({}), await run({ unsynced: true })]
+  const told = ({ calls }: Run) => calls.map(({ call, path, index }) => ({ call, path, index }))
+  assert.deepEqual(told(unsynced), told(plain))
+  assert.equal(unsynced.output, plain.output)
+
+  // A pipe cannot be synced, which the kernel says if it is asked.
+  const program = `
+    const { execFileSync } = require('node:child_process')
+    const fs = require('node:fs')
+    const pipe = process.argv[1] + '/pipe'
+    execFileSync('mkfifo', [pipe])
+    try { fs.fsyncSync(fs.openSync(pipe, 'r+')), console.log('synced') } catch (error) { console.log(error.code) }`
+  assert.equal((await run({}, program)).output, 'EINVAL')
+  assert.equal((await run({ unsynced: true }, program)).output, 'synced')
+  // What befalls a sync befalls it still.
+  assert.equal((await run({ unsynced: true, fault: 'EIO', match: '/pipe' }, program)).output, 'EIO')
+})
+
 test('LevelDB, which writes by streams of C, is seen whole', { skip }, async () => {
   const program = `
     const { ClassicLevel } = require('classic-level')
