@@ -4,7 +4,7 @@
  */
 import { reportLine } from '../src/io/report-line.js'
 import { BATCH_EVERY, KILLED_LOSS, KILLED_MAP } from './conformance.js'
-import { type ConformancePlace, openConforming } from './matrix.js'
+import { type MemoryPlace, openAt } from './modes.js'
 
 export interface Acknowledgement {
   acknowledged: number
@@ -13,7 +13,7 @@ export interface Acknowledgement {
 
 const AT_A_TIME = 8
 
-const memory = await openConforming(JSON.parse(process.argv[2]!) as ConformancePlace, { maxLoss: KILLED_LOSS })
+const memory = await openAt(JSON.parse(process.argv[2]!) as MemoryPlace, { maxLoss: KILLED_LOSS })
 const map = memory.map<number>(KILLED_MAP)
 let number = 0
 for await (const { value } of map.entries({ prefix: 'each' })) number = value

@@ -25,6 +25,8 @@ export interface KilledWriter {
 
 export interface ConformanceCase {
   name: string
+  /** Why it is of a memory with a log only. */
+  needsLog?: string
   run(under: MemoryUnderTest): Promise<void>
 }
 
@@ -55,8 +57,9 @@ export const CONFORMANCE: readonly ConformanceCase[] = [
       const writes = [map.set('a', 1), map.set('a', 2), map.set('b', 3), map.delete('b')]
       assert.equal(await map.get('a'), 2)
       assert.deepEqual(await map.getMany(['a', 'b']), [2, undefined])
-      const results = await Promise.all(writes)
-      assert.equal((await map.getEntry('a'))?.version, results[1]!.lsn)
+      const { lsn } = (await Promise.all(writes))[1]!
+      // 0: it waits for the store to give it a version.
+      if (lsn !== 0) assert.equal((await map.getEntry('a'))?.version, lsn)
       await memory.close()
     },
   },
@@ -89,9 +92,13 @@ export const CONFORMANCE: readonly ConformanceCase[] = [
         const { acknowledged, lsn } = await kill(count)
         if (durability === 'write-through') assert.ok(((await appliedLsn()) ?? lsn) >= lsn, 'the store itself has it')
         const memory = await open()
-        const map = memory.map<number>(KILLED_MAP)
         const numbers: number[] = []
-        for await (const { value } of map.entries({ prefix: 'each' })) numbers.push(value)
+        const both: number[] = []
+        // In one page, which is of one moment: the last call of a dead process may still be on its way to a server.
+        for await (const { key, value } of memory.map<number>(KILLED_MAP).entries({ pageSize: 65_536 })) {
+          if (key[0] === 'each') numbers.push(value)
+          else both.push(value)
+        }
         const last = numbers.length
         assert.deepEqual(
           numbers,
@@ -99,14 +106,8 @@ export const CONFORMANCE: readonly ConformanceCase[] = [
         )
         const mayLack = durability === 'write-back' ? KILLED_LOSS.writes : 0
         assert.ok(last >= acknowledged - mayLack, `${last} are there, and ${acknowledged} were acknowledged`)
-        const batch = last < BATCH_EVERY ? undefined : last - (last % BATCH_EVERY)
-        assert.deepEqual(
-          await map.getMany([
-            ['both', 'a'],
-            ['both', 'b'],
-          ]),
-          [batch, batch],
-        )
+        const batch = last - (last % BATCH_EVERY)
+        assert.deepEqual(both, last < BATCH_EVERY ? [] : [batch, batch])
         await memory.close()
       }
     },
@@ -318,13 +319,11 @@ export const CONFORMANCE: readonly ConformanceCase[] = [
     },
   },
   {
-    name: 'a conversation keeps its messages in order, a blob its bytes, a preference its value',
+    name: 'a conversation keeps its messages in order, a preference its value',
     async run({ open, durability }) {
-      const blob = Buffer.alloc(600 * 1024, 'blob')
       const memory = await open()
       const chat = memory.conversations<{ content: string }>({ durability })
       await Promise.all(['a', 'b', 'c'].map(content => chat.append('chat', { content })))
-      await memory.blobs('files').put('report', blob)
       await memory.preferences({ durability }).set('user', 'language', 'de')
       await memory.close()
 
@@ -334,8 +333,21 @@ export const CONFORMANCE: readonly ConformanceCase[] = [
         history.map(({ message }) => message.content),
         ['a', 'b', 'c'],
       )
-      assert.ok(blob.equals(Buffer.from(await (await again.blobs('files').get('report'))!.bytes())))
       assert.equal(await again.preferences({ durability }).get('user', 'language'), 'de')
+      await again.close()
+    },
+  },
+  {
+    name: 'a blob keeps its bytes',
+    needsLog: 'blobs are not part of direct mode, which refuses them',
+    async run({ open }) {
+      const blob = Buffer.alloc(600 * 1024, 'blob')
+      const memory = await open()
+      await memory.blobs('files').put('report', blob)
+      await memory.close()
+
+      const again = await open()
+      assert.ok(blob.equals(Buffer.from(await (await again.blobs('files').get('report'))!.bytes())))
       await again.close()
     },
   },

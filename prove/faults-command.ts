@@ -6,7 +6,7 @@ import { FAULTS, type FaultKind, type FaultMode, LIVES, type LifeName, MODES } f
 import { FAULT_MUTANTS, type FaultMutant } from './faults-run.js'
 import { numberOption } from './options.js'
 import { tellPart } from './part.js'
-import { type StoreName, storeOption } from './stores.js'
+import { STORES_IN_FOLDERS, type StoreName, storeOption } from './stores.js'
 
 interface Flags {
   seed: number
@@ -37,7 +37,7 @@ export function registerFaults(program: Command): void {
     .option('--call <number>', 'only at this call', numberOption)
     .addOption(new Option('--mutant <name>', 'put a mistake in, which must be found').choices(FAULT_MUTANTS))
     .option('--first', 'stop at the first failure')
-    .addOption(storeOption())
+    .addOption(storeOption(STORES_IN_FOLDERS))
     .option('--json', 'print the result as JSON')
     .action(async ({ json, life, fault, mode, call, ...flags }: Flags) => {
       const bar = json || !process.stderr.isTTY ? undefined : new SingleBar({})

@@ -10,7 +10,7 @@ import type { FaultEnding } from './faults-life.js'
 import { CaseRunner, type FaultMutant, type Legacy } from './faults-run.js'
 import type { PartResult } from './part.js'
 import { Shim } from './shim.js'
-import { nameOver, type StoreName, storeFlag } from './stores.js'
+import { labStore, nameOver, type StoreName, storeFlag } from './stores.js'
 
 export interface FaultsOptions {
   seed?: number
@@ -36,6 +36,8 @@ export async function proveFaults(options: FaultsOptions = {}): Promise<PartResu
   const { seed = 1, mutant, store = 'level', onProgress } = options
   const counts = { calls: 0, runs: 0, 'befell nothing': 0, judgements: 0, acknowledged: 0, errors: 0 }
   const result: PartResult = { name: nameOver('faults', store), seed, counts, failures: [], ms: 0 }
+  const notRun = labStore(store).notRun?.()
+  if (notRun !== undefined) return { ...result, notRun }
   const shim = Shim.build()
   if (shim.notRun !== undefined) return { ...result, notRun: shim.notRun }
 

@@ -10,8 +10,10 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { type Random, randomBelow, seededRandom } from '../src/testing/random.js'
 import { contentOf } from './content.js'
+import { ending } from './endings.js'
 import type { Report } from './kill-child.js'
 import { type FoundReport, foundIn, ReportedHistory } from './reported-history.js'
+import { withServers } from './servers.js'
 import { openOver, type StoreName } from './stores.js'
 
 export interface KillOptions {
@@ -33,6 +35,8 @@ export interface KillResult {
   /** Acknowledged as write-back, and lost within the bound. */
   lostWriteBack: number
   failures: { life: number; broken: string }[]
+  /** Why the store cannot run here. */
+  notRun?: string
   ms: number
 }
 
@@ -49,13 +53,18 @@ const KILLED_OPENING_SHARE = 0.1
 
 export async function proveKill(options: KillOptions): Promise<KillResult> {
   const started = performance.now()
+  const { store = 'level' } = options
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-prove-'))
   const prover = new KillProver(join(folder, 'memory'), options)
-  try {
-    await prover.run()
-  } finally {
-    await rm(folder, { recursive: true, force: true })
-  }
+  await ending(
+    () => rm(folder, { recursive: true, force: true }),
+    () =>
+      withServers([store], async notRun => {
+        const why = notRun(store)
+        if (why === undefined) await prover.run()
+        else prover.result.notRun = why
+      }),
+  )
   return { ...prover.result, ms: performance.now() - started }
 }
 

@@ -2,54 +2,43 @@
  * `prove stores`: the store suite on every store, and what a memory promises over each of them, in each mode and of each
  * durability.
  */
+import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { folderStatus } from '../src/engine/folder-status.js'
-import type { AgentMemory, AgentMemoryOptions, Durability } from '../src/index.js'
+import type { AgentMemory, Durability } from '../src/index.js'
 import { nodeFileSystem } from '../src/io/node-file-system.js'
 import { parseLocation } from '../src/location.js'
 import type { DataStore } from '../src/stores/data-store.js'
 import { storeSuite } from '../src/testing/store-suite.js'
 import { CONFORMANCE, type ConformanceCase, type KilledWriter, type MemoryUnderTest } from './conformance.js'
 import type { Acknowledgement } from './conformance-child.js'
+import { DIRECT_CONFORMANCE } from './conformance-direct.js'
+import { directSuite } from './direct-suite.js'
+import { ending } from './endings.js'
+import { type MemoryPlace, MODES, type ModeName, openAt } from './modes.js'
 import type { PartResult } from './part.js'
+import { type NotRun, withServers } from './servers.js'
 import { DURABILITIES } from './shape.js'
-import { type BareStore, labStore, openOver, STORES, type StoreName } from './stores.js'
-
-/** How a memory uses its store. */
-interface Mode {
-  options: AgentMemoryOptions
-  durabilities: readonly Durability[]
-  stores: readonly StoreName[]
-}
-
-export const MODES = {
-  log: { options: {}, durabilities: DURABILITIES, stores: STORES },
-} satisfies Record<string, Mode>
-export type ModeName = keyof typeof MODES
-
-/** A memory of the matrix: plain data, for a process that is to open it. */
-export interface ConformancePlace {
-  store: StoreName
-  mode: ModeName
-  durability: Durability
-  folder: string
-}
+import { type BareStore, type DirectStoreOfLab, labStore, STORES, type StoreName } from './stores.js'
 
 /** One field of the matrix. */
 export interface Field {
   store: StoreName
   mode: ModeName
-  /** The store suite, or a memory of this durability. */
+  /** The suite of the bare store, or a memory of this durability. */
   of: 'suite' | Durability
   passed: number
   broken: number
   /** Cases that were left out, and why. */
   leftOut: string[]
+  /** There is no such memory: what `open` says to whoever asks for it. It is INVALID_OPTION. */
+  refused?: string
   notRun?: string
 }
 
@@ -60,10 +49,11 @@ export interface MatrixResult extends PartResult {
 export interface MatrixOptions {
   seed?: number
   stores?: readonly StoreName[] | undefined
+  modes?: readonly ModeName[] | undefined
   durabilities?: readonly Durability[] | undefined
   /** Only cases whose name has this in it. */
   only?: string | undefined
-  /** Leaves out the store suite. */
+  /** Leaves out the store suites. */
   withoutSuite?: boolean | undefined
   onField?(field: Field): void
 }
@@ -71,45 +61,41 @@ export interface MatrixOptions {
 const CHILD = fileURLToPath(new URL('./conformance-child.js', import.meta.url))
 /** A writer that says nothing for so long hangs. */
 const SILENCE_MS = 60_000
+const MODE_NAMES = Object.keys(MODES) as ModeName[]
+const REFUSAL = 'what there is not is refused, before anything is made'
 
 export async function proveStores(options: MatrixOptions = {}): Promise<MatrixResult> {
   const started = performance.now()
-  const matrix = new Matrix(options, await mkdtemp(join(tmpdir(), 'holdfast-stores-')))
-  try {
-    return { ...(await matrix.run()), ms: performance.now() - started }
-  } finally {
-    await rm(matrix.root, { recursive: true, force: true })
-  }
-}
-
-export function openConforming(place: ConformancePlace, options: AgentMemoryOptions = {}): Promise<AgentMemory> {
-  const { store, mode, durability, folder } = place
-  return openOver(store, folder, { ...MODES[mode].options, durability, segmentBytesMax: 256 * 1024, ...options })
+  const root = await mkdtemp(join(tmpdir(), 'holdfast-stores-'))
+  const result = await ending(
+    () => rm(root, { recursive: true, force: true }),
+    () => withServers(options.stores ?? STORES, notRun => new Matrix(options, root, notRun).run()),
+  )
+  return { ...result, ms: performance.now() - started }
 }
 
 class Matrix {
-  readonly root: string
+  readonly #root: string
   readonly #options: MatrixOptions
+  readonly #notRun: NotRun
   readonly #seed: number
   readonly #fields: Field[] = []
   readonly #failures: PartResult['failures'] = []
   #folders = 0
 
-  constructor(options: MatrixOptions, root: string) {
-    this.root = root
+  constructor(options: MatrixOptions, root: string, notRun: NotRun) {
+    this.#root = root
     this.#options = options
+    this.#notRun = notRun
     this.#seed = options.seed ?? 1
   }
 
   async run(): Promise<MatrixResult> {
-    const { stores = STORES, durabilities = DURABILITIES, withoutSuite = false } = this.#options
+    const { stores = STORES, modes = MODE_NAMES, durabilities = DURABILITIES, withoutSuite = false } = this.#options
     for (const store of stores) {
-      for (const [mode, { durabilities: promised, stores: able }] of Object.entries(MODES) as [ModeName, Mode][]) {
-        if (!able.includes(store)) continue
-        if (mode === 'log' && !withoutSuite) await this.#field(store, mode, 'suite')
-        for (const durability of promised.filter(each => durabilities.includes(each))) {
-          await this.#field(store, mode, durability)
-        }
+      for (const mode of modes) {
+        if (!withoutSuite && MODES[mode].isFor(store)) await this.#field(store, mode, 'suite')
+        for (const durability of durabilities) await this.#field(store, mode, durability)
       }
     }
     const sum = (of: (field: Field) => number, fields: readonly Field[]) =>
@@ -121,20 +107,55 @@ class Matrix {
       'cases of the store suite': sum(({ passed, broken }) => passed + broken, suites),
       'cases of memories': sum(({ passed, broken }) => passed + broken, memories),
       'left out': sum(({ leftOut }) => leftOut.length, this.#fields),
+      'fields that are refused': this.#fields.filter(({ refused }) => refused !== undefined).length,
       'fields not run': this.#fields.filter(({ notRun }) => notRun !== undefined).length,
     }
     return { name: 'stores', seed: this.#seed, counts, failures: this.#failures, ms: 0, fields: this.#fields }
   }
 
   async #field(store: StoreName, mode: ModeName, of: Field['of']): Promise<void> {
-    const notRun = labStore(store).notRun?.()
+    const notRun = this.#notRun(store)
     const field: Field = { store, mode, of, passed: 0, broken: 0, leftOut: [], ...(notRun && { notRun }) }
-    if (notRun === undefined) {
-      if (of === 'suite') for (const bare of labStore(store).bare) await this.#runSuite(field, bare)
-      else for (const each of CONFORMANCE) await this.#case(field, each.name, () => this.#runCase(field, of, each))
-    }
+    if (notRun === undefined) await (of === 'suite' ? this.#runSuites(field) : this.#runMemories(field, of))
     this.#fields.push(field)
     this.#options.onField?.(field)
+  }
+
+  async #runSuites(field: Field): Promise<void> {
+    const { bare, direct } = labStore(field.store)
+    if (field.mode === 'direct') await this.#runDirectSuite(field, direct!)
+    else for (const each of bare) await this.#runSuite(field, each)
+  }
+
+  async #runDirectSuite(field: Field, { open }: DirectStoreOfLab): Promise<void> {
+    const cases: { name: string; body: () => Promise<void> }[] = []
+    directSuite({
+      name: `${field.store}, direct`,
+      place: async () => {
+        const place = this.#newFolder()
+        return () => open(place)
+      },
+      test: (name, body) => cases.push({ name, body }),
+    })
+    for (const { name, body } of cases) await this.#case(field, name, body)
+  }
+
+  async #runMemories(field: Field, durability: Durability): Promise<void> {
+    const { store, mode } = field
+    const { durabilities, isFor } = MODES[mode]
+    if (!isFor(store) || !durabilities.includes(durability)) {
+      await this.#case(field, REFUSAL, async () => {
+        field.refused = await refusalOf({ store, mode, durability, folder: this.#newFolder() })
+      })
+      if (field.refused !== undefined) field.passed = 0
+      return
+    }
+    const without = mode === 'direct' ? labStore(store).direct?.without : undefined
+    for (const each of mode === 'direct' ? [...CONFORMANCE, ...DIRECT_CONFORMANCE] : CONFORMANCE) {
+      const why = without?.cases.test(each.name) ? without.why : mode === 'direct' ? each.needsLog : undefined
+      if (why !== undefined) this.#leaveOut(field, each.name, why)
+      else await this.#case(field, each.name, () => this.#runCase(field, durability, each))
+    }
   }
 
   async #runSuite(field: Field, { on, open, forget, without }: BareStore): Promise<void> {
@@ -158,19 +179,19 @@ class Matrix {
       test: (name, body) => cases.push({ name, body }),
     })
     for (const { name, body } of cases) {
-      if (without?.cases.test(name)) field.leftOut.push(`${name}: ${without.why}`)
+      if (without?.cases.test(name)) this.#leaveOut(field, name, without.why)
       else await this.#case(field, name, body)
     }
   }
 
   async #runCase(field: Field, durability: Durability, { run }: ConformanceCase): Promise<void> {
     const { store, mode } = field
-    const place: ConformancePlace = { store, mode, durability, folder: this.#newFolder() }
+    const place: MemoryPlace = { store, mode, durability, folder: this.#newFolder() }
     const opened: AgentMemory[] = []
     const under: MemoryUnderTest = {
       durability,
       async open(options) {
-        const memory = await openConforming(place, options)
+        const memory = await openAt(place, options)
         opened.push(memory)
         return memory
       },
@@ -187,27 +208,35 @@ class Matrix {
   }
 
   async #case(field: Field, name: string, body: () => Promise<void>): Promise<void> {
-    const { store, of } = field
-    if (this.#options.only !== undefined && !name.includes(this.#options.only)) return
+    const { store, mode, of } = field
+    if (!this.#isChosen(name)) return
     try {
       await body()
       field.passed += 1
     } catch (error) {
       field.broken += 1
-      const how = of === 'suite' ? '' : ` --durability ${of}`
+      const how = `--store ${store} --mode ${mode}${of === 'suite' ? '' : ` --durability ${of}`}`
       this.#failures.push({
-        what: `${store}, ${of}: ${name}: ${error instanceof Error ? error.message : String(error)}`,
-        replay: `npm run prove -- stores --seed ${this.#seed} --store ${store}${how} --case "${name}"`,
+        what: `${store}, ${mode}, ${of}: ${name}: ${error instanceof Error ? error.message : String(error)}`,
+        replay: `npm run prove -- stores --seed ${this.#seed} ${how} --case "${name}"`,
       })
     }
   }
 
+  #leaveOut(field: Field, name: string, why: string): void {
+    if (this.#isChosen(name)) field.leftOut.push(`${name}: ${why}`)
+  }
+
+  #isChosen(name: string): boolean {
+    return this.#options.only === undefined || name.includes(this.#options.only)
+  }
+
   #newFolder(): string {
-    return join(this.root, `at-${++this.#folders}`)
+    return join(this.#root, `at-${++this.#folders}`)
   }
 }
 
-async function killed(place: ConformancePlace, count: number): Promise<KilledWriter> {
+async function killed(place: MemoryPlace, count: number): Promise<KilledWriter> {
   const child = spawn(process.execPath, ['--no-warnings', CHILD, JSON.stringify(place)], {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -233,8 +262,23 @@ async function killed(place: ConformancePlace, count: number): Promise<KilledWri
   return told
 }
 
+/** What whoever asks for a memory that there cannot be is told. */
+async function refusalOf(place: MemoryPlace): Promise<string> {
+  let memory: AgentMemory
+  try {
+    memory = await openAt(place)
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'INVALID_OPTION')) throw error
+    assert.ok(!existsSync(place.folder), 'nothing was made')
+    return error.message
+  }
+  await memory.close()
+  throw new Error('it was opened')
+}
+
 /** By the word of a store that is looked at in its place. */
-async function appliedLsn({ store, folder: parent }: ConformancePlace): Promise<number | undefined> {
+async function appliedLsn({ store, mode, folder: parent }: MemoryPlace): Promise<number | undefined> {
+  if (mode === 'direct') return undefined
   const lab = labStore(store)
   const { folder, store: place } = parseLocation(lab.location(parent), lab.options?.(parent).folder)
   const status = await folderStatus(nodeFileSystem, folder, place?.path)

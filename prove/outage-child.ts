@@ -1,68 +1,118 @@
 /**
  * A process that writes to a memory over Postgres, in lanes of each durability, and says every few ms how far each lane
- * was acknowledged. A line on its input ends the writing: it drains, says how long that took, and closes.
+ * was acknowledged. `phase` on its input asks for the figures since the last ask; `end` ends the writing: it drains, says
+ * how long that took, and closes.
  */
-import { once } from 'node:events'
-import { AgentMemory, type AgentMemoryError, type Durability } from '../src/index.js'
-import { LANES, type OutageReport, SLOTS } from './outage-lanes.js'
+import { createInterface } from 'node:readline'
+import { AgentMemory, type AgentMemoryError, type Durability, type UnsettledWriteError } from '../src/index.js'
+import { Drain } from './outage-drain.js'
+import { lanesOf, MAX_LOSS, type OutageReport, type Phase, SLOTS, type Tally, textOfWrite } from './outage-lanes.js'
+import { Times } from './outage-times.js'
 
 const REPORT_MS = 20
-const [url, folder] = process.argv.slice(2) as [string, string]
+/** Write-back is acknowledged at once: a writer that did nothing else would leave no turn to anybody. */
+const WRITE_BACK_PAUSE_MS = 4
+const STORE_READ_PAUSE_MS = 50
+/** So often a writer reads what it has just written. */
+const READ_EVERY = 16
 
-const memory = await AgentMemory.open(url, { folder, storeDeadlineMs: 1000 })
-const map = memory.map<number>('lanes')
-const acknowledged = LANES.map(() => 0)
-let behind = 0
+const [url, folder, writers, deadlineMs] = process.argv.slice(2) as [string, string, string, string]
+const lanes = lanesOf(Number(writers))
+const memory = await AgentMemory.open(url, { folder, maxLoss: MAX_LOSS, storeDeadlineMs: Number(deadlineMs) })
+const map = memory.map<string>('lanes')
+const drain = new Drain(memory)
+const times = newTimes()
+const tally: Tally = {
+  acknowledged: lanes.map(() => ({ index: 0, lsn: 0 })),
+  stored: 0,
+  behind: 0,
+  kept: 0,
+  notKept: 0,
+  storeReads: 0,
+  storeReadsRefused: 0,
+  wrongReads: 0,
+  overrunMs: 0,
+}
 let isWriting = true
 
-const lanes = LANES.map((durability, lane) => write(durability, lane))
-const timer = setInterval(report, REPORT_MS)
+memory.on('overrun', ({ ms }) => {
+  tally.overrunMs = Math.max(tally.overrunMs, ms)
+})
+const work = [...lanes.map(write), readFromStore()]
+const timer = setInterval(() => say({ kind: 'tally', tally }), REPORT_MS)
 say({ kind: 'open' })
-await once(process.stdin, 'data')
+for await (const line of createInterface({ input: process.stdin })) {
+  if (line === 'end') break
+  say({ kind: 'phase', phase: takePhase() })
+}
 isWriting = false
-await Promise.all(lanes)
-const entries = memory.status().pending.entries
-const started = performance.now()
-await drained()
-const ms = performance.now() - started
+await Promise.all(work)
+const drained = await drain.finish()
+// Whoever waits for a fate is told in the turns that follow.
+while (tally.kept + tally.notKept < tally.behind) await pause(REPORT_MS)
 clearInterval(timer)
-report()
+say({ kind: 'drained', drained, tally })
 await memory.close()
-say({ kind: 'drained', entries, ms })
 process.exit(0)
 
 async function write(durability: Durability, lane: number): Promise<void> {
   for (let index = 1; isWriting; index++) {
+    const key = [`${lane}`, `${index % SLOTS}`]
+    const started = performance.now()
     try {
-      await map.set([`${lane}`, `${index % SLOTS}`], index, { durability })
-      acknowledged[lane] = index
+      const { lsn } = await map.set(key, textOfWrite(index), { durability })
+      times[durability].add(performance.now() - started)
+      if (durability === 'write-through') tally.stored += 1
+      tally.acknowledged[lane] = { index, lsn }
     } catch (error) {
-      // It is in the log, and is not acknowledged as what it asked for.
+      // It is in the log, which is what the error promises, and is not acknowledged as what it asked for.
       if ((error as AgentMemoryError).code !== 'STORE_BEHIND') throw error
-      behind += 1
+      const { lsn } = error as UnsettledWriteError
+      tally.behind += 1
+      tally.acknowledged[lane] = { index, lsn }
+      void settle(error as UnsettledWriteError)
     }
-    // What is acknowledged at once leaves no turn to anybody.
-    if (durability === 'write-back') await new Promise(resolve => setImmediate(resolve))
+    if (index % READ_EVERY === 0 && (await map.get(key)) !== textOfWrite(index)) tally.wrongReads += 1
+    if (durability === 'write-back') await pause(WRITE_BACK_PAUSE_MS)
   }
 }
 
-/** Until the store has everything: it is tried again for as long as the store is down. */
-async function drained(): Promise<void> {
-  for (;;) {
+async function settle(error: UnsettledWriteError): Promise<void> {
+  const fate = await error.settled().catch(() => 'lost')
+  if (fate === 'kept') tally.kept += 1
+  else tally.notKept += 1
+}
+
+/** Of keys that nobody has written: only the store can say so. */
+async function readFromStore(): Promise<void> {
+  for (let number = 0; isWriting; number++) {
     try {
-      await memory.checkpoint()
-      return
+      await map.get(['nobody', `${number}`])
+      tally.storeReads += 1
     } catch (error) {
       if ((error as AgentMemoryError).code !== 'STORE_DOWN') throw error
-      await new Promise(resolve => setTimeout(resolve, 10))
+      tally.storeReadsRefused += 1
     }
+    await pause(STORE_READ_PAUSE_MS)
   }
 }
 
-function report(): void {
-  say({ kind: 'acknowledged', acknowledged, behind })
+function takePhase(): Phase {
+  return {
+    'write-back': times['write-back'].take(),
+    'write-ahead': times['write-ahead'].take(),
+    'write-through': times['write-through'].take(),
+  }
+}
+
+function newTimes(): Record<Durability, Times> {
+  return { 'write-back': new Times(), 'write-ahead': new Times(), 'write-through': new Times() }
 }
 
 function say(line: OutageReport): void {
   process.stdout.write(`${JSON.stringify(line)}\n`)
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise(resolve => setTimeout(resolve, ms))
 }

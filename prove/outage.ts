@@ -1,188 +1,216 @@
 /**
- * `prove outage`: a Postgres is stopped, killed and held up under writers of every durability, and so is the process that
- * writes. Nothing that was acknowledged may be missing afterwards, and what waits for the disk only must go on.
+ * `prove outage`: a Postgres is stopped, held up and killed under writers of every durability, and so is their process.
+ * Nothing that was acknowledged may be missing afterwards, nothing may be acknowledged that is not so, and what waits for
+ * the disk of this machine only must go on as before.
  */
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
-import type { Command } from 'commander'
 import { AgentMemory } from '../src/index.js'
-import { type PostgresServer, startPostgres } from '../test/services/postgres.js'
+import { type PostgresServer, type StopMode, startPostgres } from '../test/services/postgres.js'
 import { postgresTrouble } from '../test/services/postgres-programs.js'
-import { numberOption } from './options.js'
-import { LANES, type OutageReport, SLOTS, wrongIn } from './outage-lanes.js'
-import { type PartResult, tellPart } from './part.js'
+import { Drain } from './outage-drain.js'
+import { type Found, judge, type Verdict } from './outage-judge.js'
+import { type Drained, lanesOf, type Phase, SLOTS } from './outage-lanes.js'
+import { Writer } from './outage-writer.js'
+import type { PartResult } from './part.js'
 
 /** What happens to the server, and whether the process that writes is killed meanwhile. */
-const OUTAGES = [
-  { server: 'fast', killsWriter: false },
-  { server: 'kill', killsWriter: false },
-  { server: 'pause', killsWriter: false },
-  { server: 'kill', killsWriter: true },
-] as const
-type Outage = (typeof OUTAGES)[number]
+export const ACTS = {
+  stopped: { server: 'fast', killsWriter: false },
+  'held up': { server: 'pause', killsWriter: false },
+  killed: { server: 'kill', killsWriter: false },
+  'and Holdfast killed': { server: 'kill', killsWriter: true },
+} as const
+export type ActName = keyof typeof ACTS
 
-interface Figures {
-  before: number[]
-  during: number[]
+export interface OutageOptions {
+  /** How long each outage lasts. */
+  seconds: number
+  /** Writers of each durability. */
+  writers: number
+  /** @defaultValue all */
+  acts?: readonly ActName[]
+  /** Takes an acknowledged entry out of the database behind the memory's back: the run has to tell it as broken. */
+  plant?: boolean
+}
+
+/** What came of one outage. */
+export interface ActResult extends Verdict {
+  act: ActName
+  before: Phase
+  during: Phase
+  /** Write-throughs that were told STORE_BEHIND, and those of them that were told to be kept later. */
   behind: number
-  drained: number
-  drainMs: number
+  kept: number
+  storeReadsRefused: number
+  drained: Drained
+  /** From the server's return until the store had everything. */
+  recoveredMs: number
 }
 
-export function registerOutage(program: Command): void {
-  program
-    .command('outage')
-    .description('stop, kill and hold up a Postgres under writers, and the writers too; nothing acknowledged is lost')
-    .option('--seconds <count>', 'how long each outage lasts, and the time before it', numberOption, 3)
-    .option('--json', 'print the result as JSON')
-    .action(async ({ seconds, json }: { seconds: number; json?: boolean }) => {
-      tellPart(await proveOutage(seconds), json)
-    })
+export interface OutageResult extends PartResult {
+  acts: ActResult[]
 }
 
-export async function proveOutage(seconds: number): Promise<PartResult> {
+const BEFORE_SECONDS_MAX = 10
+const WARM_MS = 500
+const DRAIN_MS_MIN = 120_000
+
+export async function proveOutage(options: OutageOptions): Promise<OutageResult> {
   const started = performance.now()
-  const result: PartResult = { name: 'outage', seed: 0, counts: {}, failures: [], ms: 0 }
+  const result: OutageResult = { name: 'outage', seed: 0, counts: {}, failures: [], ms: 0, acts: [] }
   const trouble = postgresTrouble(18)
   if (trouble !== false) return { ...result, notRun: trouble }
+  const replay = `npm run prove -- outage --seconds ${options.seconds} --writers ${options.writers}`
   const endings: (() => Promise<void>)[] = []
-  const figures: Figures[] = []
   try {
     const server = await startPostgres({ after: end => endings.push(end) })
-    for (const outage of OUTAGES) {
-      const { broken, ...measured } = await oneOutage(server, outage, seconds * 1000)
-      figures.push(measured)
-      const what = `${outage.server}${outage.killsWriter ? ', and the writer killed' : ''}`
-      const replay = `npm run prove -- outage --seconds ${seconds}`
-      result.failures.push(...broken.map(text => ({ what: `${what}: ${text}`, replay })))
+    for (const act of options.acts ?? (Object.keys(ACTS) as ActName[])) {
+      try {
+        const acted = await runAct(server, act, options)
+        result.acts.push(acted)
+        result.failures.push(...acted.broken.map(text => ({ what: `${act}: ${text}`, replay })))
+      } catch (error) {
+        result.failures.push({ what: `${act}: it has not come to its end: ${(error as Error).message}`, replay })
+      }
     }
   } finally {
     for (const end of endings) await end()
   }
-  result.counts = countsOf(figures, seconds)
+  result.counts = countsOf(result.acts, options)
   result.ms = performance.now() - started
   return result
 }
 
-async function oneOutage(server: PostgresServer, { server: how, killsWriter }: Outage, ms: number) {
+/** Goal: write-ahead is acknowledged within so many times of what it took before. */
+export const RATIO_GOAL = 2
+
+/** How much longer write-ahead took during the outage, by the medians; `undefined` where one of them is missing. */
+export function ratioOf({ before, during }: Pick<ActResult, 'before' | 'during'>): number | undefined {
+  const [was, is] = [before['write-ahead'].medianMs, during['write-ahead'].medianMs]
+  return was === null || is === null ? undefined : is / was
+}
+
+async function runAct(server: PostgresServer, act: ActName, options: OutageOptions): Promise<ActResult> {
+  const { server: how, killsWriter } = ACTS[act]
+  const { seconds, writers, plant = false } = options
+  const ms = seconds * 1000
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-outage-'))
+  const url = await server.newDatabase()
+  // Long enough for a busy server, and short enough for each write-through to be told twice.
+  const storeDeadlineMs = Math.min(5000, Math.max(500, ms / 4))
+  const place = { url, folder: join(folder, 'memory') }
+  const writer = await Writer.start({ ...place, writers, storeDeadlineMs })
   try {
-    const url = await server.newDatabase()
-    const writer = await Writer.start(url, join(folder, 'memory'))
-    await pause(ms)
-    const before = [...writer.acknowledged]
-    if (how === 'pause') server.pause()
-    else await server.stop(how)
-    const atStart = [...writer.acknowledged]
-    await pause(ms)
-    const during = writer.acknowledged.map((last, lane) => last - atStart[lane]!)
-    const { behind } = writer
-    if (killsWriter) await writer.kill()
-    if (how === 'pause') server.resume()
-    else await server.start()
-    const { entries, ms: drainMs } = killsWriter ? { entries: 0, ms: 0 } : await writer.end()
-    const broken = await check(url, join(folder, 'memory'), writer.acknowledged, killsWriter)
-    return { before, during, behind, drained: entries, drainMs, broken }
+    await pause(Math.min(WARM_MS, ms))
+    await writer.phase()
+    await pause(Math.min(BEFORE_SECONDS_MAX * 1000, ms))
+    const before = await writer.phase()
+
+    await strike(server, how)
+    await writer.phase()
+    // What the server had answered before may still be on its way.
+    await pause(Math.min(1000, ms / 2))
+    const atStart = writer.tally
+    await pause(Math.max(ms / 2, ms - 1000))
+    const during = await writer.phase()
+    const atEnd = writer.tally
+    const beforeKill = killsWriter ? await writer.kill() : undefined
+
+    const returned = performance.now()
+    await bringBack(server, how)
+    const drained = killsWriter ? undefined : await writer.end(Math.max(DRAIN_MS_MIN, 10 * ms))
+    const drainedMs = performance.now() - returned
+    if (plant) await takeOut(server, url)
+    const after = await readAll(place, writers)
+    const { tally } = writer
+    const verdict = judge({
+      lanes: lanesOf(writers),
+      tally,
+      found: after.found,
+      beforeKill,
+      during: {
+        writes: writesOf(during),
+        stored: atEnd.stored - atStart.stored,
+        storeReads: atEnd.storeReads - atStart.storeReads,
+        isLong: ms >= 2 * storeDeadlineMs,
+      },
+    })
+    return {
+      act,
+      ...verdict,
+      before,
+      during,
+      behind: tally.behind,
+      kept: tally.kept,
+      storeReadsRefused: tally.storeReadsRefused,
+      drained: drained ?? after.drained,
+      recoveredMs: drained === undefined ? after.readyAt - returned : drainedMs,
+    }
   } finally {
+    writer.abandon()
+    await bringBack(server, how)
     await rm(folder, { recursive: true, force: true })
   }
 }
 
-async function check(url: string, folder: string, acknowledged: readonly number[], isKilled: boolean) {
+async function strike(server: PostgresServer, how: StopMode | 'pause'): Promise<void> {
+  if (how === 'pause') server.pause()
+  else await server.stop(how)
+}
+
+/** Does nothing to one that is there. */
+async function bringBack(server: PostgresServer, how: StopMode | 'pause'): Promise<void> {
+  if (how === 'pause') server.resume()
+  else await server.start()
+}
+
+/** What a new memory shows, once the store has everything. */
+async function readAll({ url, folder }: { url: string; folder: string }, writers: number) {
   const memory = await AgentMemory.open(url, { folder })
   try {
-    const map = memory.map<number>('lanes')
-    const broken: string[] = []
-    for (const [lane, last] of acknowledged.entries()) {
-      const slots = Array.from({ length: SLOTS }, (_, slot) => slot)
-      const values = await map.getMany(slots.map(slot => [`${lane}`, `${slot}`]))
-      const wrong = slots.map(slot => wrongIn(lane, slot, values[slot], last, isKilled))
-      broken.push(...wrong.filter(text => text !== undefined))
+    const drained = await new Drain(memory).finish()
+    const readyAt = performance.now()
+    const found: (Found | undefined)[][] = lanesOf(writers).map(() => Array.from({ length: SLOTS }, () => undefined))
+    for await (const { key, value, version } of memory.map<string>('lanes').entries()) {
+      const [lane, slot] = key as unknown as [string, string]
+      // With a log, the version of an entry is the LSN of its write.
+      found[Number(lane)]![Number(slot)] = { value, lsn: version }
     }
-    return broken
+    return { found, drained, readyAt }
   } finally {
     await memory.close()
   }
 }
 
-function countsOf(figures: readonly Figures[], seconds: number): PartResult['counts'] {
-  const sum = (of: 'before' | 'during', durability: string) =>
-    figures.reduce(
-      (all, each) => all + each[of].reduce((n, count, lane) => n + (LANES[lane] === durability ? count : 0), 0),
-      0,
-    )
-  const rate = (of: 'before' | 'during', durability: string) =>
-    Math.round(sum(of, durability) / seconds / figures.length)
-  const drainMs = figures.reduce((all, each) => all + each.drainMs, 0)
+/** The newest entry of all: it was acknowledged. */
+async function takeOut(server: PostgresServer, url: string): Promise<void> {
+  await server.query(
+    `DELETE FROM holdfast.entries WHERE version = (SELECT max(version) FROM holdfast.entries WHERE map = 'lanes')`,
+    url,
+  )
+}
+
+function writesOf(phase: Phase) {
   return {
-    outages: figures.length,
-    'write-back a second before': rate('before', 'write-back'),
-    during: rate('during', 'write-back'),
-    'write-ahead a second before': rate('before', 'write-ahead'),
-    'during, too': rate('during', 'write-ahead'),
-    'write-through a second before': rate('before', 'write-through'),
-    'of them during': sum('during', 'write-through'),
-    'told to be behind': figures.reduce((all, each) => all + each.behind, 0),
-    'entries a second when it was back': Math.round(
-      (figures.reduce((all, each) => all + each.drained, 0) * 1000) / Math.max(drainMs, 1),
-    ),
+    'write-back': phase['write-back'].writes,
+    'write-ahead': phase['write-ahead'].writes,
+    'write-through': phase['write-through'].writes,
   }
 }
 
-/** The process that writes, seen from here. */
-class Writer {
-  acknowledged: number[] = LANES.map(() => 0)
-  behind = 0
-  readonly #child: ChildProcess
-  readonly #isOpen: Promise<void>
-  readonly #drained: Promise<{ entries: number; ms: number }>
-
-  static async start(url: string, folder: string): Promise<Writer> {
-    const file = fileURLToPath(new URL('./outage-child.js', import.meta.url))
-    const writer = new Writer(spawn(process.execPath, [file, url, folder], { stdio: ['pipe', 'pipe', 'inherit'] }))
-    await writer.#isOpen
-    return writer
-  }
-
-  private constructor(child: ChildProcess) {
-    this.#child = child
-    const lines = createInterface({ input: child.stdout! })
-    const ended = once(child, 'exit').then(([code]) => {
-      throw new Error(`the writer has ended with ${code}`)
-    })
-    const said = <Kind extends OutageReport['kind']>(kind: Kind) =>
-      new Promise<Extract<OutageReport, { kind: Kind }>>(resolve => {
-        lines.on('line', line => {
-          const report = JSON.parse(line) as OutageReport
-          if (report.kind === kind) resolve(report as Extract<OutageReport, { kind: Kind }>)
-        })
-      })
-    lines.on('line', line => {
-      const report = JSON.parse(line) as OutageReport
-      if (report.kind !== 'acknowledged') return
-      this.acknowledged = report.acknowledged
-      this.behind = report.behind
-    })
-    this.#isOpen = Promise.race([said('open').then(() => {}), ended])
-    this.#drained = Promise.race([said('drained'), ended])
-    this.#drained.catch(() => {})
-  }
-
-  /** Ends the writing and waits until the store has everything. */
-  end(): Promise<{ entries: number; ms: number }> {
-    this.#child.stdin!.write('end\n')
-    return this.#drained
-  }
-
-  async kill(): Promise<void> {
-    const exit = once(this.#child, 'exit')
-    this.#child.kill('SIGKILL')
-    await exit
+function countsOf(acts: readonly ActResult[], { seconds, writers }: OutageOptions): PartResult['counts'] {
+  const sum = (of: (act: ActResult) => number) => acts.reduce((all, act) => all + of(act), 0)
+  return {
+    outages: acts.length,
+    'seconds each': seconds,
+    'writers of each durability': writers,
+    'write-backs during them': sum(({ during }) => during['write-back'].writes),
+    'write-aheads': sum(({ during }) => during['write-ahead'].writes),
+    'write-throughs told to be behind': sum(({ behind }) => behind),
+    'acknowledged and lost': sum(({ lost }) => lost),
+    'lost within the bound of write-back': sum(({ lostWithinBound }) => lostWithinBound),
   }
 }
 

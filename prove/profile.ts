@@ -59,7 +59,8 @@ const ROOT = fileURLToPath(new URL('../../', import.meta.url))
 const PROOF = join(ROOT, 'docs/proof.md')
 /** Parts at a time: more than cores, since some of them wait most of the time for processes to be killed or to give up. */
 const AT_A_TIME = 3
-const STEP_MS_MAX = 30 * 60_000
+/** Only for a part that hangs: on slow cores, or beside other work, one that does not hang took half an hour. */
+const STEP_MS_MAX = 90 * 60_000
 
 /** A result with the command that it is of. */
 export interface StepResult extends PartResult {

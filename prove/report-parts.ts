@@ -39,7 +39,8 @@ export const PARTS: Readonly<Record<string, PartDescription>> = {
     does: text(`Every store runs the suite that is there for authors of stores. Over each of them, and of each durability, a memory
       is asked for what it promises: answers at the milestone asked for, reads of one's own writes, batches, conditions,
       scans, scopes, expiry, every kind of value and of name, lists and blobs, after a close and after processes that were
-      killed while they wrote.`),
+      killed while they wrote. So is a memory without a log, over the stores that nodes share, and several nodes at once; where
+      there is no such thing the refusal is asked for.`),
     cannotSee: text('What only a power cut, a fault or a race shows: that is what the other parts are for.'),
   },
   flip: {

@@ -20,9 +20,9 @@ export const BORDER_MUTANTS: Mutants = {
     caughtBy: 'test:api/folders',
     edits: [
       {
-        file: 'engine/recovery.js',
-        find: 'if (found?.storeId === log.storeId && found.logId === log.logId)',
-        replace: 'if (true)',
+        file: 'engine/matching.js',
+        find: 'if (found === undefined || found.storeId !== log.storeId)\n        return false;',
+        replace: 'if (true)\n        return true;',
       },
     ],
   },
@@ -32,11 +32,11 @@ export const BORDER_MUTANTS: Mutants = {
     caughtBy: 'test:api/folders',
     edits: [
       {
-        file: 'engine/recovery.js',
+        file: 'engine/matching.js',
         find: 'if (mark.appliedLsn < scan.mark.lsn || epoch < scan.epoch) {',
         replace: 'if (false) {',
       },
-      { file: 'engine/recovery.js', find: 'if (segments[0].base > mark.appliedPosition)', replace: 'if (false)' },
+      { file: 'engine/matching.js', find: 'if (segments[0].base > mark.appliedPosition)', replace: 'if (false)' },
     ],
   },
   'older-log-taken': {
@@ -45,11 +45,23 @@ export const BORDER_MUTANTS: Mutants = {
     caughtBy: 'test:api/folders',
     edits: [
       {
-        file: 'engine/recovery.js',
+        file: 'engine/matching.js',
         find: 'if (mark.appliedPosition <= scan.end && mark.appliedLsn <= scan.lastLsn)',
         replace: 'if (true)',
       },
     ],
+  },
+  'taken-over-unseen': {
+    what: 'a folder goes on with a store that another one has had since it was closed',
+    breaks: 'I13',
+    caughtBy: 'test:engine/detach',
+    edits: [{ file: 'engine/matching.js', find: 'found.epoch <= epoch', replace: 'true' }],
+  },
+  'detached-too-early': {
+    what: 'a close detaches a log that has more than the store',
+    breaks: 'I13',
+    caughtBy: 'test:engine/detach',
+    edits: [{ file: 'engine/engine.js', find: '&& this.checkpointer.isDrained)', replace: ')' }],
   },
   'stored-value-unchecked': {
     what: 'a value of the store is taken without a look at its checksum',

@@ -43,7 +43,7 @@ export const DEAD_LETTER_MUTANTS: Mutants = {
     what: 'an open does not read what the store has refused before',
     breaks: 'I30',
     caughtBy: 'test:engine/dead-letters',
-    edits: [{ file: 'engine/engine.js', find: 'await parkedIn(store)', replace: '[]' }],
+    edits: [{ file: 'engine/opening.js', find: 'await parkedIn(store)', replace: '[]' }],
   },
   'lost-answer-not-settled': {
     what: 'a store that has come up is not asked which letters it has',

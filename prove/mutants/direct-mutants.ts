@@ -32,6 +32,24 @@ export const DIRECT_MUTANTS: Mutants = {
       },
     ],
   },
+  'refusal-untold': {
+    what: 'a write that the store has refused is told as stored',
+    breaks: 'I1',
+    caughtBy: 'test:direct/refusals',
+    edits: [{ file: 'engine/direct/writer.js', find: 'round.refusals.set(entry.key, error);', replace: '' }],
+  },
+  'refused-batch-in-part': {
+    what: 'of a batch that the store has refused the rest is stored',
+    breaks: 'I21',
+    caughtBy: 'test:direct/refusals',
+    edits: [
+      {
+        file: 'engine/direct/parcel.js',
+        find: 'const number = batches.of(each.entry.key, each.number);',
+        replace: 'const number = batches && each.number;',
+      },
+    ],
+  },
   'never-stale': {
     what: 'what the tier holds is served however old it is',
     breaks: 'I6',

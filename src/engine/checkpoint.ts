@@ -85,6 +85,11 @@ export class Checkpointer {
     return this.#flushedLsn
   }
 
+  /** Whether the store has everything that the log has, dead letters included. */
+  get isDrained(): boolean {
+    return this.#frames.every(frame => frame.entries.length === 0)
+  }
+
   /** Whether the log, and the index of pending entries, may take more. */
   get hasRoom(): boolean {
     const { logBytesMax, pendingEntriesMax } = this.#parts.config
@@ -220,8 +225,7 @@ export class Checkpointer {
    * all frames with writes, it has all writes up to whatever LSN is durable.
    */
   get #storedLsn(): Lsn {
-    const lacksNothing = this.#frames.every(frame => frame.entries.length === 0)
-    return lacksNothing ? this.#parts.flusher.durableLsn : this.#flushedLsn
+    return this.isDrained ? this.#parts.flusher.durableLsn : this.#flushedLsn
   }
 
   /** A store that is up is not outrun by more: each pending entry takes RAM, and the log is for outages. */

@@ -16,10 +16,9 @@ import type { Log } from '../log/log.js'
 import { closeSegments } from '../log/scan.js'
 import { LossBudget, type MaxLoss } from '../policy/loss-budget.js'
 import type { StoreIdentity } from '../stores/data-store.js'
-import { Tier } from '../tier/tier.js'
+import type { Tier } from '../tier/tier.js'
 import { Checkpointer } from './checkpoint.js'
 import type { EngineConfig } from './config.js'
-import { parkedIn } from './dead-letter.js'
 import { DeadLetters } from './dead-letters.js'
 import { Events } from './events.js'
 import { closedError, failedError, inDoubtError, storeDownError, withDeadline } from './failures.js'
@@ -27,20 +26,13 @@ import { Feeds } from './feeds.js'
 import { Flusher, type LoggedFrame } from './flush.js'
 import { type EngineState, type MemoryStatus, statusOf } from './inspection.js'
 import type { CloseReport, MemoryEngine } from './memory-engine.js'
-import {
-  folderError,
-  prepareFolder,
-  readOrMakeIdentity,
-  signOwnership,
-  takeOwnership,
-  writeIdentity,
-} from './memory-folder.js'
-import { ParkedWrites } from './parked-writes.js'
+import { folderError } from './memory-folder.js'
+import { type OpenedParts, openParts } from './opening.js'
 import { Reader } from './read.js'
-import { type Recovered, type RecoveryReport, recover, rescan, startLog } from './recovery.js'
+import { type RecoveryReport, rescan, startLog } from './recovery.js'
 import { Scanner } from './scan.js'
 import { Settlement } from './settlement.js'
-import { openTerms, StoreKeeper } from './store-keeper.js'
+import type { StoreKeeper } from './store-keeper.js'
 import { Sweeper } from './sweep.js'
 import { Turns } from './turns.js'
 import { warnOfOpen } from './warnings.js'
@@ -83,49 +75,11 @@ export class Engine implements MemoryEngine {
 
   /** Opens the memory in a folder, or makes it; recovers what a crash has left. */
   static async open(config: EngineConfig, events = new Events()): Promise<Engine> {
-    const { fileSystem, folder } = config
-    let lock: FileLock | undefined
-    try {
-      const started = config.clock.monotonicMs()
-      await prepareFolder(fileSystem, folder)
-      lock = await takeOwnership(fileSystem, folder)
-      const identity = await readOrMakeIdentity(fileSystem, folder, config.store.kind)
-      const store = await config.store.open(!identity.complete, openTerms(config))
-      const tier = new Tier(config.tierBytesMax)
-      let recovered: Recovered | undefined
-      let folderKind: string
-      let parked: ParkedWrites
-      try {
-        recovered = await recover(config, identity, store, tier)
-        parked = new ParkedWrites(tier, events, await parkedIn(store))
-        if (!identity.complete) await writeIdentity(fileSystem, folder, { ...identity, complete: true })
-        await signOwnership(lock, recovered.identity.epoch)
-        folderKind = await fileSystem.kindOf(folder)
-      } catch (error) {
-        await Promise.allSettled([store.close(), recovered?.log.close()])
-        throw error
-      }
-      const report = { ...recovered.report, durationMs: config.clock.monotonicMs() - started }
-      const keeper = new StoreKeeper(store, config, events, recovered.identity)
-      return new Engine(config, events, lock, tier, keeper, parked, recovered, report, folderKind)
-    } catch (error) {
-      // What came first is told; a lock whose file does not close ends with the process.
-      await Promise.allSettled([lock?.release()])
-      throw folderError(folder, error)
-    }
+    return new Engine(config, events, await openParts(config, events))
   }
 
-  private constructor(
-    config: EngineConfig,
-    events: Events,
-    lock: FileLock,
-    tier: Tier,
-    keeper: StoreKeeper,
-    parked: ParkedWrites,
-    recovered: Recovered,
-    report: RecoveryReport,
-    folderKind: string,
-  ) {
+  private constructor(config: EngineConfig, events: Events, opened: OpenedParts) {
+    const { lock, tier, keeper, parked, recovered, report, folderKind } = opened
     this.config = config
     this.events = events
     this.tier = tier
@@ -350,10 +304,15 @@ export class Engine implements MemoryEngine {
     this.#diskTimer?.cancel()
     let work: Promise<unknown> = Promise.all([reopening, paused, this.flusher.idle(), this.#log.idle()])
     let isIdle = await this.#isIdleBefore(work, ends)
+    let isClosed = false
     if (isIdle && !hasFailed) {
-      work = Promise.allSettled([this.flusher.writeCloseFrame()])
+      const closing = this.flusher.writeCloseFrame().then(isWritten => {
+        isClosed = isWritten
+      })
+      work = Promise.allSettled([closing])
       isIdle = await this.#isIdleBefore(work, ends)
     }
+    if (isIdle && isClosed && this.checkpointer.isDrained) await this.#detach(ends)
     await this.keeper.close()
     // A file under a call that hangs must not be closed: its number might be given to another file meanwhile.
     if (isIdle) await this.#log.close()
@@ -368,6 +327,15 @@ export class Engine implements MemoryEngine {
     this.#settlement.abandon(closedError())
     this.#state = 'closed'
     return this.report()
+  }
+
+  /** Behind the close frame: whoever finds no log attached must find nothing in this one that the store lacks. */
+  async #detach(ends: number): Promise<void> {
+    const { clock } = this.config
+    const mark = { appliedLsn: this.flusher.lastLsn, appliedPosition: this.#log.end }
+    // If it does not come to that, the log stays attached, as after a crash.
+    const ms = Math.max(1000, ends - clock.monotonicMs())
+    await Promise.allSettled([withDeadline(this.keeper.detach(mark), ms, clock, closedError)])
   }
 
   async #isIdleBefore(work: Promise<unknown>, ends: number): Promise<boolean> {

@@ -32,6 +32,11 @@ export interface MemoryEvents {
    * of earlier lives are listed there.
    */
   deadLetter: [DeadLetter]
+  /**
+   * Without a log: the data store has refused a write, or a batch, for good, and nothing of it is kept. Who waits for it is
+   * told too; of one that was acknowledged as write-back, this is the word.
+   */
+  refused: [{ error: AgentMemoryError }]
   storeDown: [{ error: AgentMemoryError }]
   storeUp: [{ lsn: Lsn }]
   /** The disk is full: writes are refused until there is room again. */

@@ -1,6 +1,8 @@
 /** The engine's errors, in one place, so that each says the same wherever it arises. */
 import { AgentMemoryError, type Fate, systemCode, UnsettledWriteError, WrongCallError } from '../core/errors.js'
+import { decodeSegments, type EncodedKey } from '../core/key.js'
 import type { Lsn } from '../core/lsn.js'
+import { withoutNext } from '../log/candidates.js'
 
 export function closedError(): AgentMemoryError {
   return new AgentMemoryError('CLOSED', {
@@ -57,6 +59,16 @@ export function refusedDownError(cause: unknown): AgentMemoryError {
   return new AgentMemoryError('STORE_DOWN', {
     message: `The data store does not answer, and this memory has no log (${messageOf(cause)})`,
     next: 'Try again later: this write was not accepted; the memory opens the store again by itself',
+    cause,
+  })
+}
+
+/** In direct mode: writes that belong together and that the data store does not take. They are nowhere. */
+export function refusedWriteError(keys: readonly EncodedKey[], cause: AgentMemoryError): AgentMemoryError {
+  const more = keys.length > 1 ? `, and of ${keys.length - 1} more in one batch` : ''
+  return new AgentMemoryError('STORE_REFUSED', {
+    message: `The data store refuses the write of ${JSON.stringify(decodeSegments(keys[0]!))}${more} (${withoutNext(cause)})`,
+    next: 'Write what the store takes, or mend what it objects to and write again: nothing of it was kept',
     cause,
   })
 }

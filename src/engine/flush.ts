@@ -184,13 +184,14 @@ export class Flusher {
     if (this.#parts.tier.dirtyCount > 0) this.makeDue()
   }
 
-  /** Writes the frame that says the log was closed, if everything accepted has been synced. */
-  async writeCloseFrame(): Promise<void> {
+  /** Writes the frame that says the log was closed, if everything accepted has been synced. Returns whether it has. */
+  async writeCloseFrame(): Promise<boolean> {
     const isIdle = this.#inFlight === undefined && !this.#isMakingRoom && this.#parts.tier.dirtyCount === 0
-    if (!isIdle || this.#log.failed) return
+    if (!isIdle || this.#log.failed) return false
     if (!this.#log.fits(0)) await this.#log.makeRoom(0)
     this.#log.builder.begin(0)
     await this.#log.append(this.#log.seal(FrameType.close, this.#lsns(), this.#mark))
+    return true
   }
 
   /** Stops, for good or until `resume`: nothing is written any more, and `error` is what waiters are told. */

@@ -3,7 +3,6 @@
  * what the store has, and a new segment is started. Nothing is served before that.
  */
 import { join } from 'node:path'
-import { AgentMemoryError } from '../core/errors.js'
 import type { Lsn } from '../core/lsn.js'
 import { LogFolder } from '../log/folder.js'
 import { Log } from '../log/log.js'
@@ -15,6 +14,7 @@ import type { Entry } from '../tier/entry.js'
 import type { Tier } from '../tier/tier.js'
 import type { EngineConfig } from './config.js'
 import type { LoggedFrame } from './flush.js'
+import { checkIdentity, checkProgress, isDetached, logLost } from './matching.js'
 import { ensureFolder, type FolderIdentity, randomId } from './memory-folder.js'
 
 /** What recovery did. */
@@ -67,8 +67,10 @@ export async function recover(
   // A killed process may have named or removed segments and not synced that: a newer name must not outlive an older one.
   await config.fileSystem.syncFolder(logs.path)
   const segments = await openSegments(logs)
-  const first = segments[0]
-  if (first === undefined) return withoutLog(config, store, logs, mark, identity)
+  if (segments.length === 0) {
+    if (isDetached(identity, mark)) return begin(config, store, logs, mark, identity, randomId())
+    return withoutLog(config, store, logs, mark, identity)
+  }
   try {
     return await withLog(config, store, logs, mark, identity, segments, tier)
   } catch (error) {
@@ -104,21 +106,34 @@ async function create(
   await store.flush()
   const found = await store.identity()
   const applied = await store.mark()
+  // That of a creation which was interrupted has the id of this memory.
+  const isOurs = found?.logId === memoryId
+  const isNew = applied.appliedLsn === 0 && found?.logId === undefined
+  if (isOurs || isNew || isDetached(found, applied)) return begin(config, store, logs, applied, found, memoryId)
   // The store is the end of another log, which is not here: its LSNs must not be handed out again, and it may hold what
-  // was acknowledged and has not come to the store. That of a creation which was interrupted has the id of this memory.
-  const isOfAnother = found?.logId !== undefined && found.logId !== memoryId
-  if (applied.appliedLsn > 0 || isOfAnother) return withoutLog(config, store, logs, applied, found)
-  const identity = { storeId: found?.storeId ?? randomId(), logId: memoryId, epoch: (found?.epoch ?? 0) + 1 }
+  // was acknowledged and has not come to the store.
+  return withoutLog(config, store, logs, applied, found)
+}
+
+/** A new log over a store that has everything there is. */
+async function begin(
+  config: EngineConfig,
+  store: DataStore,
+  logs: LogFolder,
+  mark: Mark,
+  found: StoreIdentity | undefined,
+  logId: string,
+): Promise<Recovered> {
+  const identity = { storeId: found?.storeId ?? randomId(), logId, epoch: (found?.epoch ?? 0) + 1 }
   await store.setIdentity(identity)
-  const mark = await store.mark()
-  const log = await startLog(config, logs, undefined, mark, identity, 1)
+  const log = await startLog(config, logs, undefined, mark, identity, mark.appliedLsn + 1)
   return {
     log,
     mark,
     frames: [],
     lastLsn: log.firstFreeLsn - 1,
     identity,
-    report: { frames: 0, records: 0, tornBytes: 0, cleanClose: true, created: true },
+    report: { frames: 0, records: 0, tornBytes: 0, cleanClose: true, created: mark.appliedLsn === 0 },
     lostAfter: undefined,
   }
 }
@@ -135,8 +150,7 @@ async function withLog(
   const header = segments[0]!.header
   // A store that does not outlive its process comes back empty, and takes everything from the log again.
   const known = store.capabilities.persistent ? found : { storeId: header.storeId, logId: header.logId, epoch: 0 }
-  checkIdentity(known, header)
-  if (segments[0]!.base > mark.appliedPosition) throw tooShort(mark, segments[0]!)
+  checkIdentity(known, mark, segments)
   const frames: LoggedFrame[] = []
   const scan = await scanSegments(segments, mark.appliedPosition, frame => {
     frames.push(replay(frame, tier))
@@ -215,40 +229,4 @@ function replay(frame: Frame, tier: Tier): LoggedFrame {
     offset = end
   }
   return { position, end: position + frame.bytes, lastLsn, entries }
-}
-
-function checkIdentity(found: StoreIdentity | undefined, log: { storeId: string; logId: string }): void {
-  if (found?.storeId === log.storeId && found.logId === log.logId) return
-  throw new AgentMemoryError('WRONG_STORE', {
-    message: `The log belongs to the data store ${log.storeId} and its log ${log.logId}, but the store here is ${found?.storeId} with log ${found?.logId}`,
-    next: 'Put the store and the log of the same memory back together, from the same backup',
-  })
-}
-
-function checkProgress(mark: Mark, epoch: number, scan: LogScan): void {
-  if (mark.appliedLsn < scan.mark.lsn || epoch < scan.epoch) {
-    throw new AgentMemoryError('STORE_REGRESSED', {
-      message: `The data store has applied LSN ${mark.appliedLsn} (epoch ${epoch}), but the log knows that it had LSN ${scan.mark.lsn} (epoch ${scan.epoch}): it is an older copy`,
-      next: 'Put the newer store back, or restore store and log from the same backup',
-    })
-  }
-  if (mark.appliedPosition <= scan.end && mark.appliedLsn <= scan.lastLsn) return
-  throw new AgentMemoryError('LOG_LOST', {
-    message: `The data store has applied LSN ${mark.appliedLsn}, but the log ends at LSN ${scan.lastLsn}: it is an older copy, or its newest segments are missing`,
-    next: 'Put the newer log back, or restore store and log from the same backup',
-  })
-}
-
-function tooShort(mark: Mark, first: ScannedSegment): AgentMemoryError {
-  return new AgentMemoryError('LOG_LOST', {
-    message: `The log starts at position ${first.base}, but the data store has only what stands before position ${mark.appliedPosition}: segments before ${first.name} are missing, or the store is an older copy`,
-    next: 'Put the missing segments or the newer store back, or restore both from the same backup',
-  })
-}
-
-function logLost(mark: Mark): AgentMemoryError {
-  return new AgentMemoryError('LOG_LOST', {
-    message: `The log of this memory is missing; the data store has everything up to LSN ${mark.appliedLsn}`,
-    next: "Put the folder log/ back from where it was moved, or open with { onLogLost: 'proceed' } to go on without what only the log had",
-  })
 }

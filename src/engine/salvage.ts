@@ -13,6 +13,7 @@ import { LogFolder } from '../log/folder.js'
 import { readRecords } from '../log/record.js'
 import { type LogFindings, type VerifiedFrame, verifyLog } from '../log/verify.js'
 import type { Mark, StoredEntry } from '../stores/data-store.js'
+import { isOfLog } from './matching.js'
 import {
   count,
   emptyTally,
@@ -177,9 +178,7 @@ class Salvage {
   async #readMark(view: StoreView): Promise<void> {
     try {
       this.#store.identity = await view.identity()
-      const { storeId, logId } = this.#heads
-      const isOurs = this.#store.identity?.storeId === storeId && this.#store.identity?.logId === logId
-      if (storeId !== undefined && !isOurs) throw wrongStore()
+      if (this.#heads.storeId !== undefined && !isOfLog(this.#store.identity, this.#heads)) throw wrongStore()
     } catch (error) {
       if (error instanceof AgentMemoryError && error.code === 'WRONG_STORE') throw error
       this.#storeProblems.push(problemOf(error))

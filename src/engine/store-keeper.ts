@@ -78,6 +78,9 @@ export class StoreKeeper {
   call<T>(work: (store: DataStore) => Promise<T>): Promise<T> {
     if (this.#down !== undefined) return Promise.reject(storeDownError(this.#down))
     return this.#timed(work(this.#store)).catch((error: unknown) => {
+      // Its handle was closed under it: it is the store that has gone, and not the memory.
+      const isClosed = error instanceof AgentMemoryError && error.code === 'CLOSED'
+      if (isClosed && this.#down !== undefined) throw storeDownError(this.#down)
       throw error instanceof AgentMemoryError ? error : storeDownError(error)
     })
   }
@@ -110,6 +113,16 @@ export class StoreKeeper {
       this.#goDown(error)
       throw this.#down ?? error
     }
+  }
+
+  /**
+   * Says in a store that other folders reach that it has all of its log, which was closed clean at this mark: whoever opens
+   * it next needs nothing else. It is one transaction; what is cut short leaves the log attached.
+   */
+  async detach(mark: Mark): Promise<void> {
+    if (this.#store.capabilities.isShared !== true) return
+    await this.apply({ changes: [], mark })
+    await this.#timed(this.#noted(this.#store.setIdentity({ ...this.#identity, logId: undefined })))
   }
 
   /** Closes all handles. A store that does not close in time is left to the end of the process. */

@@ -12,6 +12,7 @@ import { type LogFindings, type LsnRange, verifyLog } from '../log/verify.js'
 import type { Mark, StoreIdentity } from '../stores/data-store.js'
 import { findLevelLogDamage } from '../stores/level/level-log.js'
 import { findSqliteDamage } from '../stores/sqlite/sqlite.js'
+import { isOfLog } from './matching.js'
 import { type FolderIdentity, folderError, readIdentity, takeOwnership } from './memory-folder.js'
 import { openStoreView, type StoreLocation, type StoreView } from './store-view.js'
 
@@ -119,8 +120,9 @@ export function mismatches(log: LogFindings, store: StoreFindings): Problem[] {
       : [lost(`The log starts at position ${log.base}, and nothing else holds what was before`)]
   }
   if (store.unchecked !== undefined || mark === undefined) return []
-  if (identity?.storeId !== log.storeId || identity?.logId !== log.logId) {
-    const message = `The log belongs to store ${log.storeId} and is log ${log.logId}; the store is ${identity?.storeId} and takes log ${identity?.logId}`
+  if (!isOfLog(identity, log)) {
+    const taken = identity?.logId === undefined ? 'no log' : `log ${identity.logId}`
+    const message = `The log belongs to store ${log.storeId} and is log ${log.logId}, of epoch ${log.epoch}; the store is ${identity?.storeId} and takes ${taken}, of epoch ${identity?.epoch}`
     return log.storeId === undefined ? [] : [{ code: 'WRONG_STORE', message }]
   }
   const found: Problem[] = []

@@ -33,9 +33,12 @@ export interface Mark {
 export interface StoreIdentity {
   /** Random, made with the store: 32 hex digits. */
   storeId: string
-  /** The log whose writes it takes; `undefined` until one has been attached. */
+  /**
+   * The log whose writes it takes; `undefined` until one has been attached, and once it has been detached by a clean close,
+   * if the store `isShared`.
+   */
   logId: string | undefined
-  /** Raised at every open in log mode. */
+  /** Raised at every open in log mode, and at the first one in direct mode behind that. */
   epoch: number
 }
 
@@ -54,6 +57,8 @@ export interface StoreCapabilities {
   durableCommit: boolean
   /** What was committed survives the process. Not so for `in-memory`: its log is the only copy. */
   persistent: boolean
+  /** Folders of other machines reach it too: one of them may go on with it after a clean close. */
+  isShared?: boolean
 }
 
 /** What a store is told when it is opened. */

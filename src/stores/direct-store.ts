@@ -45,7 +45,8 @@ export interface DirectStore extends Pick<DataStore, 'capabilities' | 'get' | 'g
    * two writes of a key have the same, and a later write of a key has a higher one, also behind a delete.
    *
    * Rejects, and changes nothing, if the store has a sequence of the writer that is not lower; OWNED_ELSEWHERE if a log has
-   * been attached. After any other error the outcome is unknown.
+   * been attached; STORE_REFUSED for bad data: a write that it will never take as it is, while it would take all others.
+   * After any other error the outcome is unknown.
    */
   write(batch: DirectBatch): Promise<DirectOutcome[]>
   /**

@@ -1,7 +1,12 @@
+import { test } from 'node:test'
+import { directSuite } from '../../prove/direct-suite.js'
 import { SharedStore } from '../../src/testing/shared-store.js'
-import { directContract } from './contract.js'
 
-directContract('shared in memory', async () => {
-  const shared = new SharedStore()
-  return async () => shared.direct()
+directSuite({
+  name: 'shared in memory',
+  async place() {
+    const shared = new SharedStore()
+    return async () => shared.direct()
+  },
+  test: (name, body) => void test(name, body),
 })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { AgentMemory } from '../../src/index.js'
+import { AgentMemory, AgentMemoryError, type StoreOpener } from '../../src/index.js'
 import { openJournalStore } from '../../src/testing/journal-store.js'
 import { ManualClock } from '../../src/testing/manual-clock.js'
 import { SimulatedDisk } from '../../src/testing/simulated-disk.js'
@@ -185,4 +185,43 @@ test('with a store whose commits are not durable by themselves, a write-through 
   const reopened = await openOn(after, { store: journalStore(after, false), onLogLost: 'proceed' })
 
   assert.equal(await reopened.map('m').get('k'), 1)
+})
+
+test('a read that is on its way when the store goes down says STORE_DOWN, also if its handle says CLOSED', async () => {
+  const disk = new SimulatedDisk()
+  const { kind, open } = journalStore(disk)
+  let isGone = false
+  const store: StoreOpener = {
+    kind,
+    async open(create) {
+      const handle = await open(create)
+      let end = () => {}
+      const closed = new Promise<never>((_, reject) => {
+        end = () => reject(new AgentMemoryError('CLOSED', { message: 'The store is closed', next: 'Open it again' }))
+      })
+      closed.catch(() => {})
+      const { get, getMany, apply, close } = handle
+      return Object.assign(handle, {
+        get: (key: string) => (isGone ? closed : get.call(handle, key)),
+        getMany: (keys: string[]) => (isGone ? closed : getMany.call(handle, keys)),
+        async apply(...run: Parameters<typeof apply>) {
+          if (isGone) throw new Error('the connection has ended')
+          return apply.call(handle, ...run)
+        },
+        close() {
+          end()
+          return close.call(handle)
+        },
+      })
+    },
+  }
+  const memory = await openOn(disk, { store })
+  const map = memory.map('m')
+  isGone = true
+  const read = map.get('what only the store knows').then(String, (error: AgentMemoryError) => error.code)
+
+  await map.set('k', 1)
+  await assert.rejects(memory.checkpoint(), { code: 'STORE_DOWN' })
+
+  assert.equal(await read, 'STORE_DOWN')
 })

@@ -59,7 +59,7 @@ test('an open waits for the owner to close', { skip }, async () => {
   await second.close()
 })
 
-test('an owner that was held up beyond its lease, and goes on, writes nothing over its successor', {
+test('two owners of one memory: the stale one is refused by the store after SIGSTOP and SIGCONT', {
   skip,
 }, async t => {
   const url = await server.newDatabase()
@@ -74,7 +74,9 @@ test('an owner that was held up beyond its lease, and goes on, writes nothing ov
   const answers = [await stale.write('stale'), await stale.write('stale again')]
 
   for (const answer of answers) assert.match(answer, /^(STORE_BEHIND|STORE_DOWN)$/)
-  assert.match(stale.downs.join('\n'), new RegExp(`owned by process ${process.pid} on`))
+  const refusal = stale.downs.find(line => line.includes(`owned by process ${process.pid} on ${hostname()}`))
+  assert.ok(refusal !== undefined, stale.downs.join('\n'))
+  t.diagnostic(`the stale owner is told ${answers.join(' and ')}: ${refusal}`)
   assert.equal(await map.get('k'), 'second')
   await map.set('k', 'third', { durability: 'write-through' })
   await memory.close()
@@ -85,6 +87,33 @@ test('an owner that was held up beyond its lease, and goes on, writes nothing ov
   assert.match(entry!.value.latin1Slice(), /third/)
   assert.deepEqual(others, [])
   await reader.close()
+})
+
+test('after a clean close another folder goes on without being told to; the old one is refused from then on', {
+  skip,
+}, async t => {
+  const url = await server.newDatabase()
+  const [a, b] = [await freshFolder(), await freshFolder()]
+  const open = (folder: string) => AgentMemory.open(folder, { ...SMALL, store: openerOf(url) })
+  const first = await open(a)
+  const { lsn } = await first.map('m').set('k', 'from a')
+  await first.close()
+
+  const second = await open(b)
+  assert.equal(await second.map('m').get('k'), 'from a')
+  assert.ok((await second.map('m').set('k', 'from b')).lsn > lsn)
+  await assert.rejects(open(a), { code: 'OWNED_ELSEWHERE' })
+  await second.close()
+  let told = ''
+  await assert.rejects(open(a), (error: Error & { code?: string }) => {
+    told = error.message
+    return error.code === 'WRONG_STORE'
+  })
+  t.diagnostic(told)
+
+  const third = await open(b)
+  assert.equal(await third.map('m').get('k'), 'from b')
+  await third.close()
 })
 
 class Owner {

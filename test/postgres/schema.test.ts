@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
+import { type ChildProcess, fork, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { memoryAt, oneServer, openerOf, skip } from './helpers.js'
@@ -7,16 +8,36 @@ import { memoryAt, oneServer, openerOf, skip } from './helpers.js'
 const server = await oneServer()
 const main = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url))
 
-test('24 that open an empty database at once find one schema', { skip }, async () => {
+test('24 processes open one empty database at once: one schema, no error', { skip }, async t => {
   const url = await server.newDatabase()
+  const opener = fileURLToPath(new URL('./opener.js', import.meta.url))
+  const children = Array.from({ length: 24 }, (_, index) => fork(opener, [url, `m${index}`]))
+  t.after(() => {
+    for (const child of children) child.kill('SIGKILL')
+  })
+  const messages = (wanted: readonly ChildProcess[]) =>
+    Promise.all(wanted.map(async child => (await once(child, 'message'))[0] as string))
+  assert.deepEqual(new Set(await messages(children)), new Set(['ready']))
 
-  const stores = await Promise.all(
-    Array.from({ length: 24 }, (_, index) => openerOf(url, { memory: `m${index}` }).open(true)),
+  const answers = messages(children)
+  const ended = children.map(child => once(child, 'exit'))
+  for (const child of children) child.send('open')
+
+  assert.deepEqual(
+    await answers,
+    children.map(() => 'open'),
   )
-
+  assert.deepEqual(
+    (await Promise.all(ended)).map(([code]) => code),
+    children.map(() => 0),
+  )
   assert.deepEqual(await server.query('SELECT format FROM holdfast.format', url), [{ format: 1 }])
-  assert.equal((await server.query('SELECT memory FROM holdfast.memories', url)).length, 24)
-  await Promise.all(stores.map(store => store.close()))
+  const made = await server.query(
+    'SELECT count(*)::int AS memories, count(owner_token)::int AS owned FROM holdfast.memories',
+    url,
+  )
+  assert.deepEqual(made, [{ memories: 24, owned: 0 }])
+  t.diagnostic('24 processes: 24 memories in one schema of format 1, no error')
 })
 
 test('with migrate: check tables are made by hand, by what the command prints', { skip }, async () => {

@@ -44,6 +44,11 @@ export async function startPostgres(
   { version = 18, settings = {} }: PostgresOptions = {},
 ): Promise<PostgresServer> {
   const folder = await mkdtemp(join(tmpdir(), 'holdfast-postgres-'))
+  let server: PostgresServer | undefined
+  t.after(async () => {
+    await server?.stop('immediate')
+    await rm(folder, { recursive: true, force: true })
+  })
   const { initdb, postgres } = postgresPrograms(version)
   const user = postgresUser()
   if (user !== undefined) chownSync(folder, user.uid, user.gid)
@@ -57,11 +62,7 @@ export async function startPostgres(
   const port = await freePort()
   const all = { ...DEFAULTS, port: `${port}`, listen_addresses: '127.0.0.1', ...settings }
   const args = ['-D', data, '-k', folder, ...Object.entries(all).flatMap(([name, value]) => ['-c', `${name}=${value}`])]
-  const server = new PostgresServer(port, () => spawn(postgres, args, { ...user, cwd: folder }))
-  t.after(async () => {
-    await server.stop('immediate')
-    await rm(folder, { recursive: true, force: true })
-  })
+  server = new PostgresServer(port, () => spawn(postgres, args, { ...user, cwd: folder }))
   await server.start()
   return server
 }
@@ -105,7 +106,8 @@ export class PostgresServer {
 
   /** Resolves once it takes connections; after a kill, once it has recovered. */
   async start(): Promise<void> {
-    for (let attempt = 1; this.#child === undefined; attempt++) {
+    if (this.#child !== undefined) return
+    for (let attempt = 1; ; attempt++) {
       const printed = await this.#tryStart()
       // Processes of a server that was killed may hold on to its shared memory for a moment.
       if (printed === undefined) return
@@ -120,6 +122,8 @@ export class PostgresServer {
     const child = this.#child
     if (child === undefined) return
     this.#child = undefined
+    // It has ended by itself.
+    if (child.exitCode !== null || child.signalCode !== null) return
     const ended = once(child, 'exit')
     const processes = this.#processes(child)
     // One that is paused ends only once it goes on, but for SIGKILL.
@@ -141,6 +145,9 @@ export class PostgresServer {
   /** What it has printed, if it has ended before it was ready. */
   async #tryStart(): Promise<string | undefined> {
     const child = this.#spawn()
+    // It can be stopped before it is ready.
+    this.#child = child
+    running.add(child)
     let printed = ''
     const ready = new Promise<boolean>(resolve => {
       child.once('exit', () => resolve(false))
@@ -155,10 +162,10 @@ export class PostgresServer {
         if (printed.includes('ready to accept connections')) resolve(true)
       })
     })
-    if (!(await ready)) return printed.trim()
-    this.#child = child
-    running.add(child)
-    return undefined
+    if (await ready) return undefined
+    running.delete(child)
+    if (this.#child === child) this.#child = undefined
+    return printed.trim()
   }
 
   #processes({ pid }: ChildProcess): number[] {

@@ -124,12 +124,22 @@ export class Calls {
       else newest = Math.max(newest, ...outcome.versions)
       if ('versions' in outcome) this.#written(plan, outcome.versions, sentAt)
     }
-    // Those that waited for what has been written look at it anew.
+    return newest
+  }
+
+  /** Those that waited for what has been written look at it anew. */
+  readAgain(): void {
     for (const call of this.#ready.splice(0)) {
       call.isFresh = false
       this.#read(call)
     }
-    return newest
+  }
+
+  /** The store does not take this one, and has done nothing of it. */
+  refused({ call }: PlannedCall, error: unknown): void {
+    call.isSent = false
+    call.onSettled?.('lost')
+    this.#giveUp(call, error)
   }
 
   /** The batch of these has come to nothing, or to nothing that can be known: the error says which. */

@@ -119,10 +119,13 @@ export class DirectEngine implements MemoryEngine {
     return this.#expiry.now()
   }
 
-  /** Resolves once the store has everything accepted so far. */
+  /** Resolves once the store has everything accepted so far; STORE_REFUSED if it has refused something meanwhile. */
   async flush(): Promise<Lsn> {
     this.#checkOpen()
+    const { count } = this.writer.refused
     await this.writer.stored()
+    const { refused } = this.writer
+    if (refused.count > count) throw refused.error
     return this.lastLsn
   }
 

@@ -73,8 +73,8 @@ export class DirectLink {
 
   /**
    * What came of the units, each of which takes effect once or not at all, however long the store is down meanwhile. One
-   * call at a time. Rejects OWNED_ELSEWHERE if a log owns the store now, which has taken nothing; OUTCOME_UNKNOWN if it
-   * cannot be settled any more.
+   * call at a time. Rejects STORE_REFUSED, or OWNED_ELSEWHERE if a log owns the store now: it has taken nothing then;
+   * OUTCOME_UNKNOWN if it cannot be settled any more.
    */
   send(units: readonly DirectUnit[]): Promise<DirectOutcome[]> {
     const sent = this.#send(units)
@@ -100,7 +100,7 @@ export class DirectLink {
       try {
         return await timed(this.#config, this.#store.write(batch))
       } catch (error) {
-        if (isFinal(error)) throw error
+        if (isFinal(error) || isRefusal(error)) throw error
         const outcomes = await this.#settled(batch.sequence, error)
         if (outcomes !== undefined) return outcomes
         this.#mayBeLate = true
@@ -166,6 +166,11 @@ function unsettled(cause: unknown): Error {
 
 function isFinal(error: unknown): boolean {
   return error instanceof AgentMemoryError && FINAL.has(error.code)
+}
+
+/** The store has answered that it does not take it, so nothing of it can come late. */
+export function isRefusal(error: unknown): error is AgentMemoryError {
+  return error instanceof AgentMemoryError && error.code === 'STORE_REFUSED'
 }
 
 function checkSame(found: StoreIdentity, expected: StoreIdentity): void {

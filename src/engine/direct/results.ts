@@ -20,13 +20,13 @@ export class Stored implements WriteResult {
 export class Accepted implements WriteResult {
   readonly lsn = 0
   readonly reached = 'tier'
-  readonly #stored: () => Promise<void>
+  readonly #stored: () => Promise<unknown>
 
-  constructor(stored: () => Promise<void>) {
+  constructor(stored: () => Promise<unknown>) {
     this.#stored = stored
   }
 
-  durable(): Promise<void> {
-    return this.#stored()
+  async durable(): Promise<void> {
+    await this.#stored()
   }
 }

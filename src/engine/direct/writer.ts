@@ -6,25 +6,27 @@
  * I31: nothing is acknowledged but by the store's own answer, or as write-back within its bound; and the link lets each batch
  * take effect once or not at all.
  */
+import type { AgentMemoryError } from '../../core/errors.js'
 import type { EncodedKey } from '../../core/key.js'
 import type { Lsn } from '../../core/lsn.js'
 import type { Clock, Timer } from '../../io/clock.js'
 import type { Durability, Milestone } from '../../policy/durability.js'
 import type { LossBudget } from '../../policy/loss-budget.js'
-import type { DirectOutcome, DirectUnit } from '../../stores/direct-store.js'
-import { type Entry, EntryState } from '../../tier/entry.js'
+import type { DirectOutcome } from '../../stores/direct-store.js'
+import { EntryState } from '../../tier/entry.js'
 import type { Tier } from '../../tier/tier.js'
 import type { Events } from '../events.js'
-import { needsLogError, overloadedError, refusedDownError, tooLargeError } from '../failures.js'
+import { needsLogError, overloadedError, refusedDownError, refusedWriteError, tooLargeError } from '../failures.js'
 import type { EncodedWrite } from '../flush.js'
 import type { WritePath } from '../paths.js'
 import { asksForState, bytesOf, type Write, type WriteResult } from '../write.js'
 import { Calls } from './calls.js'
-import type { DirectLink } from './link.js'
-import { directWrite, type PlannedCall } from './plan.js'
+import { type DirectLink, isRefusal } from './link.js'
+import { halvesOf, newRound, type Parcel, type Round, unitsOf } from './parcel.js'
+import { directWrite } from './plan.js'
 import type { DirectReader } from './reader.js'
 import { Accepted, Stored } from './results.js'
-import { type Given, Waiters } from './waiters.js'
+import { Waiters } from './waiters.js'
 
 export interface DirectWriterParts {
   config: { clock: Clock; frameBytesMax: number; queuedBytesMax: number; storeDeadlineMs: number }
@@ -46,15 +48,6 @@ interface Queued {
   reject(error: unknown): void
 }
 
-/** A batch on its way. */
-interface Sent {
-  at: number
-  /** Everything accepted up to here is in it, or was before. */
-  lastNumber: number
-  entries: { entry: Entry; number: number }[]
-  calls: PlannedCall[]
-}
-
 export class DirectWriter implements WritePath {
   readonly #parts: DirectWriterParts
   readonly #clock: Clock
@@ -65,13 +58,19 @@ export class DirectWriter implements WritePath {
   #queue: Queued[] = []
   #queuedBytes = 0
   readonly #calls: Calls
-  #sent: Sent | undefined
+  /** Of what is accepted and not sent. */
+  #next = newRound()
+  /** What is on its way, and what is left of its round that the store has refused as a whole. */
+  #sent: Parcel | undefined
+  #rest: Parcel[] = []
   #isScheduled = false
   #alarm: { timer: Timer; at: number } | undefined
   #stopError: unknown
   #onIdle: (() => void)[] = []
   /** The newest version that this node was given. */
   lastVersion: Lsn = 0
+  /** What the store has refused: how often, and why the last time. */
+  readonly refused: { count: number; error: AgentMemoryError | undefined } = { count: 0, error: undefined }
 
   constructor(parts: DirectWriterParts) {
     this.#parts = parts
@@ -93,10 +92,10 @@ export class DirectWriter implements WritePath {
     return this.#queuedBytes
   }
 
-  /** Entries of the batch that is on its way. */
+  /** Writes of the round that is on its way. */
   get sentCount(): number {
-    const { entries = [], calls = [] } = this.#sent ?? {}
-    return calls.reduce((sum, { unit }) => sum + unit.length, entries.length)
+    const parcels = this.#sent === undefined ? this.#rest : [this.#sent, ...this.#rest]
+    return parcels.flatMap(unitsOf).reduce((sum, unit) => sum + unit.length, 0)
   }
 
   writeOne(key: EncodedKey, content: EncodedWrite, durability: Durability, budget: LossBudget): Promise<WriteResult> {
@@ -162,9 +161,9 @@ export class DirectWriter implements WritePath {
     })
   }
 
-  /** Resolves once the store has everything accepted so far. */
-  stored(): Promise<void> {
-    return this.#storedUpTo(this.#accepted)
+  /** Resolves once the store has everything accepted so far, but for what it has refused. */
+  async stored(): Promise<void> {
+    await this.#whenStored(this.#accepted)
   }
 
   /** From now on nothing is sent: `error` is what those are told who wait. */
@@ -174,7 +173,9 @@ export class DirectWriter implements WritePath {
     this.#alarm?.timer.cancel()
     this.#rejectQueued(error)
     this.#calls.stop(error)
-    this.#waiters.stop(this.#sent?.lastNumber ?? 0, error)
+    const round = (this.#sent ?? this.#rest[0])?.round
+    for (const timer of round?.watch ?? []) timer.cancel()
+    this.#waiters.stop(round?.lastNumber ?? 0, error, round?.given)
   }
 
   #rejectQueued(error: unknown): void {
@@ -197,30 +198,34 @@ export class DirectWriter implements WritePath {
       durability === 'write-back' && writes.every(({ budget }, index) => budget.admit(bytes[index]!, now))
     // Whoever waits for the store is told at once that it is down, and nothing is kept of the call.
     if (!admitted && link.downError !== undefined) throw refusedDownError(link.downError)
+    const round = this.#next
+    const batch = writes.length > 1 ? this.#accepted + 1 : undefined
     for (const { key, content } of writes) {
       const { form, value, expiresAt } = content as EncodedWrite
       this.#accepted += 1
       const before = tier.get(key)
       if (before?.state === EntryState.dirty) this.#bodyBytes -= bytesOf(key, before)
       tier.accept(key, this.#accepted, form, value, expiresAt)
+      if (batch !== undefined) round.batches.note(key, batch)
       this.#bodyBytes += bytesOf(key, content as EncodedWrite)
       reader.accepted(key)
     }
     onAccepted?.()
     const number = this.#accepted
+    const key = writes.at(-1)?.key
     if (admitted) {
       for (const { budget } of writes) this.#makeDueFor(budget)
-      return Promise.resolve(new Accepted(() => this.#storedUpTo(number)))
+      return Promise.resolve(new Accepted(() => this.#whenStored(number, key, round)))
     }
-    return new Promise((resolve, reject) => {
-      this.#waiters.wait(number, writes.at(-1)?.key, version => resolve(new Stored(version)), reject)
-      this.#makeDue()
-    })
+    return this.#whenStored(number, key, round).then(version => new Stored(version))
   }
 
-  #storedUpTo(number: number): Promise<void> {
+  /** Resolves once the store has what was accepted up to a number. `key` and `round` are those of a write that is asked for. */
+  #whenStored(number: number, key?: EncodedKey, round?: Round): Promise<Lsn> {
     return new Promise((resolve, reject) => {
-      this.#waiters.wait(number, undefined, () => resolve(), reject)
+      // A later write of the key in the same round stands for it.
+      const refusal = () => (key === undefined ? undefined : round?.refusals.get(key))
+      this.#waiters.wait({ number, key, resolve, reject, refusal })
       if (this.#waiters.count > 0) this.#makeDue()
     })
   }
@@ -262,76 +267,116 @@ export class DirectWriter implements WritePath {
     this.#isScheduled = true
     this.#clock.soon(() => {
       this.#isScheduled = false
-      this.#next()
+      this.#send()
     })
   }
 
-  #next(): void {
+  #send(): void {
     if (this.#sent !== undefined || this.#stopError !== undefined) return
-    const calls = this.#calls.plan(this.#bodyBytes)
-    const entries = this.#parts.tier.takeDirty().map(entry => ({ entry, number: entry.lsn }))
-    if (entries.length === 0 && calls.length === 0) {
-      this.#drain()
-      return
-    }
-    const units: DirectUnit[] =
-      entries.length === 0 ? [] : [entries.map(({ entry }) => directWrite(entry.key, entry, undefined))]
-    units.push(...calls.map(({ unit }) => unit))
-    const sent: Sent = { at: this.#clock.monotonicMs(), lastNumber: this.#accepted, entries, calls }
-    this.#sent = sent
-    this.#bodyBytes = 0
-    for (const budget of this.#parts.budgets) budget.framed()
-    const watch = this.#watchBounds()
-    this.#parts.link
-      .send(units)
-      .finally(() => {
-        for (const timer of watch) timer.cancel()
-      })
-      .then(
-        outcomes => this.#landed(sent, outcomes),
-        (error: unknown) => this.#failed(sent, error),
+    const sent = this.#rest.shift() ?? this.#gather()
+    if (sent !== undefined) {
+      const at = this.#clock.monotonicMs()
+      this.#sent = sent
+      this.#parts.link.send(unitsOf(sent)).then(
+        outcomes => this.#landed(sent, outcomes, at),
+        (error: unknown) => (isRefusal(error) ? this.#refused(sent, error) : this.#failed(sent, error)),
       )
+    }
     this.#drain()
   }
 
-  #landed(sent: Sent, outcomes: DirectOutcome[]): void {
+  /** Everything accepted, and the calls that can go with it. */
+  #gather(): Parcel | undefined {
+    const calls = this.#calls.plan(this.#bodyBytes)
+    const entries = this.#parts.tier
+      .takeDirty()
+      .map(entry => ({ entry, number: entry.lsn, write: directWrite(entry.key, entry, undefined) }))
+    if (entries.length === 0 && calls.length === 0) return undefined
+    const round = this.#next
+    this.#next = newRound()
+    round.lastNumber = this.#accepted
+    this.#bodyBytes = 0
+    for (const budget of this.#parts.budgets) budget.framed()
+    round.watch = this.#watchBounds()
+    return { round, entries, calls }
+  }
+
+  #landed(sent: Parcel, outcomes: DirectOutcome[], at: number): void {
     this.#sent = undefined
     const [first, ...rest] = sent.entries.length === 0 ? [undefined, ...outcomes] : outcomes
-    const versions = this.#entriesStored(sent, first)
+    this.#entriesStored(sent, first, at)
+    this.lastVersion = Math.max(this.lastVersion, this.#calls.landed(sent.calls, rest as DirectOutcome[], at))
+    this.#goOn(sent.round)
+  }
+
+  #entriesStored({ round, entries: sent }: Parcel, outcome: DirectOutcome | undefined, at: number): void {
+    if (outcome === undefined || !('versions' in outcome)) return
+    const { tier, reader } = this.#parts
+    const entries = sent.map(({ entry }) => entry)
+    tier.synced(entries, round.lastNumber)
+    const standing = sent.map(({ entry, number }) => entry.state === EntryState.pending && entry.lsn === number)
+    tier.stored(entries, round.lastNumber)
+    for (const [index, { entry, number }] of sent.entries()) {
+      const version = outcome.versions[index]!
+      round.given.set(entry.key, { number, version })
+      this.lastVersion = Math.max(this.lastVersion, version)
+      if (standing[index]) reader.stored(entry, version, at)
+    }
+  }
+
+  /** The store has done nothing of it, as it takes something in it for bad data. */
+  #refused(sent: Parcel, error: AgentMemoryError): void {
+    this.#sent = undefined
+    const halves = halvesOf(sent)
+    if (halves === undefined) this.#drop(sent, error)
+    else this.#rest.unshift(...halves)
+    this.#goOn(sent.round)
+  }
+
+  /** What the store does not take is nowhere from now on: reads see what the store has. */
+  #drop({ round, entries: sent, calls }: Parcel, cause: AgentMemoryError): void {
+    const { tier, events } = this.#parts
+    const keys = [...sent.map(({ write }) => write.key), ...calls.flatMap(({ unit }) => unit.map(({ key }) => key))]
+    const error = refusedWriteError(keys, cause)
+    const entries = sent.map(({ entry }) => entry)
+    tier.synced(entries, round.lastNumber)
+    tier.stored(entries, round.lastNumber)
+    for (const { entry, number } of sent) {
+      round.refusals.set(entry.key, error)
+      // Unless it was superseded meanwhile.
+      if (entry.state === EntryState.clean && entry.lsn === number) tier.letGo(entry.key)
+    }
+    for (const call of calls) this.#calls.refused(call, error)
+    this.refused.count += 1
+    this.refused.error = error
+    events.emit('refused', { error })
+  }
+
+  /** The rest of a round; or everybody is told what came of it, and the next one is due if somebody waits. */
+  #goOn({ lastNumber, given, watch }: Round): void {
+    if (this.#rest.length > 0) {
+      this.#makeDue()
+      return
+    }
+    for (const timer of watch) timer.cancel()
     const now = this.#clock.monotonicMs()
     for (const budget of this.#parts.budgets) {
       const ms = budget.synced(now)
       if (ms > 0) this.#parts.events.emit('overrun', { maxLossMs: budget.max.ms, ms })
     }
-    this.#waiters.settle(sent.lastNumber, versions)
-    this.lastVersion = Math.max(this.lastVersion, this.#calls.landed(sent.calls, rest as DirectOutcome[], sent.at))
+    this.#waiters.settle(lastNumber, given)
+    this.#calls.readAgain()
     this.#checkIdle()
     this.#drain()
     this.#setAlarm()
     if (this.#waiters.count > 0) this.#makeDue()
   }
 
-  #entriesStored(sent: Sent, outcome: DirectOutcome | undefined): Map<EncodedKey, Given> {
-    const versions = new Map<EncodedKey, Given>()
-    if (outcome === undefined || !('versions' in outcome)) return versions
-    const { tier, reader } = this.#parts
-    const entries = sent.entries.map(({ entry }) => entry)
-    tier.synced(entries, sent.lastNumber)
-    const standing = sent.entries.map(({ entry, number }) => entry.state === EntryState.pending && entry.lsn === number)
-    tier.stored(entries, sent.lastNumber)
-    for (const [index, { entry, number }] of sent.entries.entries()) {
-      const version = outcome.versions[index]!
-      versions.set(entry.key, { number, version })
-      this.lastVersion = Math.max(this.lastVersion, version)
-      if (standing[index]) reader.stored(entry, version, sent.at)
-    }
-    return versions
-  }
-
-  /** The error says of the batch whether its outcome is known. Nothing is sent after it. */
-  #failed(sent: Sent, error: unknown): void {
-    this.#calls.failed(sent.calls, error)
-    this.#waiters.fail(sent.lastNumber, error)
+  /** The error says of what was sent whether its outcome is known. Nothing is sent after it. */
+  #failed(sent: Parcel, error: unknown): void {
+    const { lastNumber, given } = sent.round
+    for (const { calls } of [sent, ...this.#rest]) this.#calls.failed(calls, error)
+    this.#waiters.fail(lastNumber, error, given)
     this.#parts.onFailed(error)
   }
 

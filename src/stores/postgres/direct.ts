@@ -4,21 +4,23 @@
  * give it versions, and keep everybody else from what its conditions have seen.
  */
 import { invariant } from '../../core/assert.js'
+import type { AgentMemoryError } from '../../core/errors.js'
 import type { EncodedKey } from '../../core/key.js'
 import type { Change, Page, StoreCapabilities, StoredEntry, StoreIdentity } from '../data-store.js'
 import type { DirectBatch, DirectOutcome, DirectStore, DirectUnit } from '../direct-store.js'
 import { numberArray } from './binary-array.js'
 import type { Connections, Session } from './connections.js'
-import { bucketOf, keyArrays, runParameters } from './entry-columns.js'
+import { BUCKETS, bucketOf, keyArrays, runParameters } from './entry-columns.js'
 import { EntryReads, remove, upsert } from './entry-rows.js'
 import { memoryLost, memoryRow, ownedElsewhere, rowChecksum } from './memory-row.js'
-import { postgresError } from './postgres-errors.js'
+import { changeError, postgresError } from './postgres-errors.js'
 
 /**
  * Said as the mark of a memory that direct mode writes: above every version, so that a log which is attached later goes on
- * above it.
+ * above it. Behind a log that was detached, versions go on above its LSNs, and the mark so far above those.
  */
 const MARK_LSN = 2 ** 50
+const VERSIONS_MAX = 2 ** 45
 const MARK = { appliedLsn: MARK_LSN, appliedPosition: 0 }
 
 export interface PostgresDirectParts {
@@ -40,6 +42,8 @@ export class PostgresDirect implements DirectStore {
   readonly #parts: PostgresDirectParts
   readonly #reads: EntryReads
   #identity: StoreIdentity | undefined
+  /** All versions are below it. */
+  #markLsn = MARK_LSN
   #closing: Promise<void> | undefined
 
   constructor(parts: PostgresDirectParts) {
@@ -62,7 +66,8 @@ export class PostgresDirect implements DirectStore {
       )
       const row = memoryRow(memory, found)
       if (row === undefined) throw memoryLost(memory)
-      const { identity = made, owner } = row
+      const { owner, mark } = row
+      let { identity = made } = row
       // One without an identity is being made by whoever has its lease, or was by somebody who is gone.
       const isBeingMade = row.identity === undefined && found.rows[0]!.is_owned === true
       if (identity.logId !== undefined || isBeingMade) throw ownedElsewhere(memory, owner ?? 'a memory with a log')
@@ -72,6 +77,9 @@ export class PostgresDirect implements DirectStore {
           [memory, storeId, made.epoch, MARK_LSN, rowChecksum(memory, made, MARK)],
         )
       }
+      // Direct mode has no positions.
+      this.#markLsn = Math.max(MARK_LSN, mark.appliedLsn)
+      if (mark.appliedPosition > 0) identity = await this.#follow(session, identity, mark.appliedLsn)
       await session.query(
         `DELETE FROM ${schema}.writers WHERE memory = $1 AND written_at < clock_timestamp() - interval '1 day'`,
         [memory],
@@ -94,26 +102,30 @@ export class PostgresDirect implements DirectStore {
   }
 
   write({ writer, sequence, units }: DirectBatch): Promise<DirectOutcome[]> {
-    return this.#transaction('Postgres has not taken a batch', async session => {
-      const { schema, memory } = this.#parts
-      await this.#checkUnowned(session)
-      const { rowCount } = await session.query(
-        `INSERT INTO ${schema}.writers (memory, writer, sequence) VALUES ($1, $2, $3)
+    return this.#transaction(
+      'Postgres has not taken a batch',
+      async session => {
+        const { schema, memory } = this.#parts
+        await this.#checkUnowned(session)
+        const { rowCount } = await session.query(
+          `INSERT INTO ${schema}.writers (memory, writer, sequence) VALUES ($1, $2, $3)
          ON CONFLICT (memory, writer) DO UPDATE
          SET sequence = excluded.sequence, outcomes = NULL, written_at = excluded.written_at
          WHERE writers.sequence < excluded.sequence`,
-        [memory, writer, sequence],
-      )
-      if (rowCount !== 1) throw new Error(`the batch ${sequence} comes too late`)
-      const versions = await this.#versions(session, units)
-      const outcomes = await this.#apply(session, units, versions)
-      await session.query(`UPDATE ${schema}.writers SET outcomes = $3 WHERE memory = $1 AND writer = $2`, [
-        memory,
-        writer,
-        JSON.stringify(outcomes),
-      ])
-      return outcomes
-    })
+          [memory, writer, sequence],
+        )
+        if (rowCount !== 1) throw new Error(`the batch ${sequence} comes too late`)
+        const versions = await this.#versions(session, units)
+        const outcomes = await this.#apply(session, units, versions)
+        await session.query(`UPDATE ${schema}.writers SET outcomes = $3 WHERE memory = $1 AND writer = $2`, [
+          memory,
+          writer,
+          JSON.stringify(outcomes),
+        ])
+        return outcomes
+      },
+      changeError,
+    )
   }
 
   settle(writer: string, sequence: number): Promise<DirectOutcome[] | undefined> {
@@ -148,12 +160,34 @@ export class PostgresDirect implements DirectStore {
     await this.#parts.end()
   }
 
-  async #transaction<T>(what: string, work: (session: Session) => Promise<T>): Promise<T> {
+  async #transaction<T>(
+    what: string,
+    work: (session: Session) => Promise<T>,
+    errorOf: (what: string, error: unknown) => AgentMemoryError = postgresError,
+  ): Promise<T> {
     try {
       return await this.#parts.connections.transaction(work)
     } catch (error) {
-      throw postgresError(what, error)
+      throw errorOf(what, error)
     }
+  }
+
+  /** Goes on behind a log: whoever had it finds a newer epoch, and no version is given twice. */
+  async #follow(session: Session, before: StoreIdentity, lastLsn: number): Promise<StoreIdentity> {
+    const { schema, memory } = this.#parts
+    const identity = { ...before, epoch: before.epoch + 1 }
+    const mark = { appliedLsn: Math.max(MARK_LSN, lastLsn + VERSIONS_MAX), appliedPosition: 0 }
+    await session.query(
+      `UPDATE ${schema}.memories SET epoch = $2, applied_lsn = $3, applied_position = 0, crc = $4 WHERE memory = $1`,
+      [memory, identity.epoch, mark.appliedLsn, rowChecksum(memory, identity, mark)],
+    )
+    await session.query(
+      `INSERT INTO ${schema}.buckets (bucket, memory, seq) SELECT bucket, $1, $2::int8 FROM generate_series(0, $3::int4) AS bucket
+       ON CONFLICT (bucket, memory) DO UPDATE SET seq = greatest(buckets.seq, excluded.seq)`,
+      [memory, lastLsn, BUCKETS - 1],
+    )
+    this.#markLsn = mark.appliedLsn
+    return identity
   }
 
   /** The row stays shared to the end of the transaction: whoever attaches a log waits. */
@@ -237,7 +271,7 @@ export class PostgresDirect implements DirectStore {
     )
     const found = rows.map(row => [(row.key as Buffer).latin1Slice(), Number(row.version)] as const)
     invariant(
-      found.every(([, version]) => version < MARK_LSN),
+      found.every(([, version]) => version < this.#markLsn),
       'versions stay below the mark of direct mode',
     )
     return new Map(found)

@@ -7,7 +7,7 @@ import { readUint64 } from '../../core/lsn.js'
 import type { Change } from '../data-store.js'
 import { bytesArray, numberArray } from './binary-array.js'
 
-const BUCKETS = 4096
+export const BUCKETS = 4096
 const BUCKET_SEGMENTS = 2
 // jsonb holds neither NUL nor half a surrogate pair; `JSON.stringify` writes both as escapes.
 const NOT_JSONB = /(?<!\\)(?:\\\\)*\\u(?:0000|d[89a-f])/i

@@ -40,7 +40,7 @@ export interface PostgresStoreParts {
 }
 
 export class PostgresStore implements DataStore {
-  readonly capabilities: StoreCapabilities = { kind: 'postgres', durableCommit: true, persistent: true }
+  readonly capabilities: StoreCapabilities = { kind: 'postgres', durableCommit: true, persistent: true, isShared: true }
   readonly #parts: PostgresStoreParts
   readonly #reads: EntryReads
   readonly #renewal: NodeJS.Timeout

@@ -1,18 +1,20 @@
-/** What `DirectStore` promises, for each store that has it. */
+/** What `DirectStore` promises, for each store that has it: the store suite of direct mode. */
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
-import { PLAIN_FORM } from '../../src/codec/form.js'
-import { decodeStoredValue, encodeStoredValue } from '../../src/codec/stored-value.js'
-import type { DirectStore, DirectWrite } from '../../src/stores/direct-store.js'
+import { PLAIN_FORM } from '../src/codec/form.js'
+import { decodeStoredValue, encodeStoredValue } from '../src/codec/stored-value.js'
+import type { DirectStore, DirectWrite } from '../src/stores/direct-store.js'
 
-/** `place()` is a new store; each call of what it returns opens one more handle to it. */
-export function directContract(
-  name: string,
-  place: () => Promise<() => Promise<DirectStore>>,
-  { skip = false }: { skip?: boolean | string } = {},
-): void {
+export interface DirectSuiteOptions {
+  name: string
+  /** A new store; each call of what it returns opens one more handle to it. */
+  place(): Promise<() => Promise<DirectStore>>
+  /** How a case is run, by a runner of tests for example. */
+  test(name: string, body: () => Promise<void>): void
+}
+
+export function directSuite({ name, place, test }: DirectSuiteOptions): void {
   const check = (what: string, body: (open: () => Promise<DirectStore>) => Promise<void>) =>
-    test(`${name}: ${what}`, { skip }, async () => {
+    test(`${name}: ${what}`, async () => {
       const opened: DirectStore[] = []
       const openOne = await place()
       const open = async () => {
