@@ -155,8 +155,8 @@ class Scope implements MemoryScope {
     const { writes, appends, durability } = batch.finish(said)
     if (returned instanceof Promise) throw asynchronousBatch(returned)
     const row = durability ?? config.durability
-    if (appends.length === 0) return engine.writer.write(writes, row)
-    return writeWithAppends(engine, writes, appends, row)
+    if (appends.length === 0) return engine.writer.write(writes, row, said.onAccepted)
+    return writeWithAppends(engine, writes, appends, row, said.onAccepted)
   }
 
   scope(...segments: string[]): MemoryScope {
@@ -416,6 +416,7 @@ async function writeWithAppends(
   writes: readonly Write[],
   appends: readonly BatchAppend[],
   durability: Durability,
+  onAccepted: (() => void) | undefined,
 ): Promise<WriteResult> {
   const plan = (view: View) => {
     const planned = appends.map(append => append.plan(view, append.items))
@@ -423,7 +424,13 @@ async function writeWithAppends(
     return { writes: all, seen: Math.max(...planned.map(each => each.seen)), value: undefined }
   }
   const bytes = appends.reduce((sum, each) => sum + each.bytes, 0)
-  const { result } = await engine.turns.take({ keys: appends.map(({ key }) => key), bytes, durability, plan })
+  const { result } = await engine.turns.take({
+    keys: appends.map(({ key }) => key),
+    bytes,
+    durability,
+    plan,
+    onAccepted,
+  })
   return result
 }
 

@@ -191,7 +191,14 @@ export interface WriteOptions {
 export type DeleteOptions = Omit<WriteOptions, 'ttlMs'>
 
 /** Options of a batch: how durable all of it is. @defaultValue as the strongest of its writes */
-export type BatchOptions = Pick<WriteOptions, 'durability' | 'dataClass'>
+export interface BatchOptions extends Pick<WriteOptions, 'durability' | 'dataClass'> {
+  /**
+   * Called once the batch is accepted: it has its place in the order of all writes, and nothing can refuse it any more.
+   * What is written after it comes after it. Without a log, for a batch with conditions, that is once the store has it.
+   * It must not throw.
+   */
+  onAccepted?: () => void
+}
 
 export interface MemoryConfig {
   engine: EngineConfig
@@ -331,7 +338,10 @@ export function parseWriteOptions(options: WriteOptions): WriteOptions {
 
 /** Checks the options of a batch. */
 export function parseBatchOptions(options: BatchOptions): BatchOptions {
-  checkObject(options, 'a batch', ['durability', 'dataClass'])
+  checkObject(options, 'a batch', ['durability', 'dataClass', 'onAccepted'])
+  if (options.onAccepted !== undefined && typeof options.onAccepted !== 'function') {
+    throw badOption('onAccepted', options.onAccepted, 'a function, or leave it out')
+  }
   return parseConditions(options)
 }
 

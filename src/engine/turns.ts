@@ -41,6 +41,8 @@ export interface TurnRequest<T> {
   durability: Durability
   /** Synchronous, without effect; called again when something was not in the tier, which it was told is absent. */
   plan(view: View): Planned<T>
+  /** Called when what was planned is accepted. */
+  onAccepted?: (() => void) | undefined
 }
 
 interface Call {
@@ -108,7 +110,13 @@ export class Turns {
   }
 
   /** Plans in its turn and writes what was planned, all or nothing. Rejects as `Writer.write` does. */
-  take<T>({ keys, bytes, durability, plan }: TurnRequest<T>): Promise<{ result: WriteResult; value: T }> {
+  take<T>({
+    keys,
+    bytes,
+    durability,
+    plan,
+    onAccepted: then,
+  }: TurnRequest<T>): Promise<{ result: WriteResult; value: T }> {
     return new Promise((resolve, reject) => {
       let view = new View(this.#reader)
       const call: Call = { keys, waitsFor: 0, heldBytes: 0, isOver: false, run: () => attempt() }
@@ -131,12 +139,14 @@ export class Turns {
         const { writes, seen, value } = planned
         const answered = (result: WriteResult) => resolve({ result, value })
         if (writes.length === 0) {
+          then?.()
           this.#end(call)
           this.#writer.answer(seen, durability).then(answered, reject)
           return
         }
         const onAccepted = () => {
           for (const key of keys) this.#onWritten(key)
+          then?.()
           this.#end(call)
         }
         if (!this.#areShared) {

@@ -15,7 +15,7 @@ after(() => rmSync(folder, { recursive: true, force: true }))
 const document = readFileSync(join(root, 'docs/adapters.md'), 'utf8')
 const programs = [...document.matchAll(/```js\n([\s\S]*?)```/g)].map(match => match[1]!)
 
-const EXPECTED = ['paid 42\nrun-1 { step: 2 }\n', "{ theme: 'dark' }\nundefined\n"]
+const EXPECTED = ['paid 42\nrun-1 { step: 2 }\n', "{ theme: 'dark' }\nundefined\n", 'paid: yes\n']
 
 test('docs/adapters.md has as many programs as are checked here', () => {
   assert.equal(programs.length, EXPECTED.length)

@@ -8,7 +8,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '../../..')
 const folder = join(root, 'test/outside')
 
 /** The compiled adapter behind a door, as a URL: suites run in processes of their own and import it from there. */
-export function doorOf(adapter: 'abstract-level' | 'keyv'): string {
+export function doorOf(adapter: 'abstract-level' | 'keyv' | 'langgraph'): string {
   return new URL(`../../src/adapters/${adapter}/index.js`, import.meta.url).href
 }
 
