@@ -4,6 +4,7 @@ import type { Key } from './core/key.js'
 import { checkDurabilities, parseDirect } from './direct-options.js'
 import type { EngineConfig, StoreOpener } from './engine/config.js'
 import type { DirectConfig } from './engine/direct/direct-engine.js'
+import { callApart } from './engine/events.js'
 import { type Clock, systemClock } from './io/clock.js'
 import type { FileSystem } from './io/file-system.js'
 import { nodeFileSystem } from './io/node-file-system.js'
@@ -195,7 +196,7 @@ export interface BatchOptions extends Pick<WriteOptions, 'durability' | 'dataCla
   /**
    * Called once the batch is accepted: it has its place in the order of all writes, and nothing can refuse it any more.
    * What is written after it comes after it. Without a log, for a batch with conditions, that is once the store has it.
-   * It must not throw.
+   * What it throws is thrown outside of the batch, as what a listener throws.
    */
   onAccepted?: () => void
 }
@@ -339,10 +340,10 @@ export function parseWriteOptions(options: WriteOptions): WriteOptions {
 /** Checks the options of a batch. */
 export function parseBatchOptions(options: BatchOptions): BatchOptions {
   checkObject(options, 'a batch', ['durability', 'dataClass', 'onAccepted'])
-  if (options.onAccepted !== undefined && typeof options.onAccepted !== 'function') {
-    throw badOption('onAccepted', options.onAccepted, 'a function, or leave it out')
-  }
-  return parseConditions(options)
+  const { onAccepted } = options
+  if (onAccepted === undefined) return parseConditions(options)
+  if (typeof onAccepted !== 'function') throw badOption('onAccepted', onAccepted, 'a function, or leave it out')
+  return parseConditions({ ...options, onAccepted: () => callApart(onAccepted) })
 }
 
 /** Checks the options of a delete. */

@@ -55,7 +55,7 @@ export const BORDER_MUTANTS: Mutants = {
     what: 'a folder goes on with a store that another one has had since it was closed',
     breaks: 'I13',
     caughtBy: 'test:engine/detach',
-    edits: [{ file: 'engine/matching.js', find: 'found.epoch <= epoch', replace: 'true' }],
+    edits: [{ file: 'engine/matching.js', find: 'found.epoch <= log.epoch', replace: 'true' }],
   },
   'detached-too-early': {
     what: 'a close detaches a log that has more than the store',

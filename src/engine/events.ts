@@ -62,12 +62,17 @@ export class Events {
 
   emit<Name extends keyof MemoryEvents>(name: Name, ...args: MemoryEvents[Name]): void {
     if (this.#emitter.listenerCount(name) === 0) return
-    try {
-      this.#emitter.emit(name, ...args)
-    } catch (error) {
-      process.nextTick(() => {
-        throw error
-      })
-    }
+    callApart(() => this.#emitter.emit(name, ...args))
+  }
+}
+
+/** Calls what is the caller's, and what it throws is thrown again outside of what goes on. */
+export function callApart(work: () => void): void {
+  try {
+    work()
+  } catch (error) {
+    process.nextTick(() => {
+      throw error
+    })
   }
 }

@@ -27,3 +27,18 @@ test('a batch that is refused is not accepted', async t => {
   const wrong = memory.batch(batch => batch.set(map, 'a', 2), { onAccepted: 1 as unknown as () => void })
   await assert.rejects(wrong, { code: 'INVALID_OPTION' })
 })
+
+test('what onAccepted throws is thrown outside of the batch, which goes on', async t => {
+  const memory = await freshMemory(t)
+  const map = memory.map<number>('m')
+  const nextTick = t.mock.method(process, 'nextTick', () => {})
+  const onAccepted = () => {
+    throw new Error('of the caller')
+  }
+  const batch = memory.batch(each => each.set(map, 'a', 1), { onAccepted })
+  const [thrown] = nextTick.mock.calls.map(({ arguments: [task] }) => task as () => void)
+  nextTick.mock.restore()
+  await batch
+  assert.equal(await map.get('a'), 1)
+  assert.throws(thrown!, { message: 'of the caller' })
+})
