@@ -161,7 +161,7 @@ export class Checkpointer {
 
   /** The store is up again and says how far it is: a run whose outcome was not known is settled by that. */
   storeIsUp(mark: Mark, parked: readonly ParkedWrite[]): void {
-    this.#parts.parked.settle(parked)
+    this.#parts.parked.settle(parked, lsn => this.#firstLsnOf(lsn))
     this.#unblock()
     this.#applied(mark)
     this.#flushed()
@@ -347,13 +347,19 @@ export class Checkpointer {
     }
     const why = await this.#applyPart(lettersFor(refused, parked), mark)
     if (why !== undefined) return this.#block(cannotKeepError(why))
-    parked.add(refused)
+    parked.add(refused, lsn => this.#firstLsnOf(lsn))
     return { mark, entries: header.records - refused.length, bytes, superseded: [] }
   }
 
   async #applyPart(changes: Change[], mark: Mark): Promise<string | undefined> {
     const { refusal } = await this.#parts.keeper.apply({ changes, mark })
     return refusal?.reason
+  }
+
+  /** The first LSN of the frame that holds this one, of those that the store does not have yet. */
+  #firstLsnOf(lsn: Lsn): Lsn {
+    const index = this.#frames.findIndex(frame => frame.lastLsn >= lsn)
+    return (index > 0 ? this.#frames[index - 1]!.lastLsn : this.#mark.appliedLsn) + 1
   }
 
   #block(error: AgentMemoryError): undefined {
