@@ -29,14 +29,17 @@ export class ParkedWrites {
    */
   readonly #refusedSince = new Map<EncodedKey, Lsn>()
   #bytes = 0
+  /** Whether the store has said what it keeps. */
+  #isKnown: boolean
   /** A key's parked version is gone: what was read of it may be old. */
   onReleased: (key: EncodedKey) => void = () => {}
 
-  /** `found` is what the store has refused before it was opened. */
-  constructor(tier: Tier, events: Events, found: readonly ParkedWrite[]) {
+  /** `found` is what the store has refused before it was opened; `undefined` if it has not answered yet. */
+  constructor(tier: Tier, events: Events, found: readonly ParkedWrite[] | undefined) {
     this.#tier = tier
     this.#events = events
-    for (const write of found) this.#park(write)
+    this.#isKnown = found !== undefined
+    for (const write of found ?? []) this.#park(write)
   }
 
   /** How many dead letters there are. */
@@ -94,6 +97,11 @@ export class ParkedWrites {
 
   /** A store that has come up says what it keeps: a call whose outcome was not known is settled by that. */
   settle(found: readonly ParkedWrite[], firstLsnOf: (lsn: Lsn) => Lsn): void {
+    if (!this.#isKnown) {
+      this.#isKnown = true
+      for (const write of found) this.#park(write)
+      return
+    }
     const kept = new Map(found.map(write => [write.key, write.lsn]))
     this.release([...this.#byKey.values()].filter(({ key, lsn }) => kept.get(key) !== lsn))
     this.add(
