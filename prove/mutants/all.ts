@@ -7,6 +7,7 @@ import { ENGINE_MUTANTS } from './engine-mutants.js'
 import { FILES_MUTANTS } from './files-mutants.js'
 import { LOG_MUTANTS } from './log-mutants.js'
 import type { Mutants } from './mutant.js'
+import { POSTGRES_MUTANTS } from './postgres-mutants.js'
 import { SHAPE_MUTANTS } from './shape-mutants.js'
 import { SQLITE_MUTANTS } from './sqlite-mutants.js'
 
@@ -18,6 +19,7 @@ export const MUTANTS: Mutants = {
   ...BLOB_MUTANTS,
   ...FILES_MUTANTS,
   ...SQLITE_MUTANTS,
+  ...POSTGRES_MUTANTS,
   ...DEAD_LETTER_MUTANTS,
   ...DIRECT_MUTANTS,
 }

@@ -36,7 +36,7 @@ export const BORDER_MUTANTS: Mutants = {
         find: 'if (mark.appliedLsn < scan.mark.lsn || epoch < scan.epoch) {',
         replace: 'if (false) {',
       },
-      { file: 'engine/matching.js', find: 'if (segments[0].base > mark.appliedPosition)', replace: 'if (false)' },
+      { file: 'engine/matching.js', find: 'if (base > mark.appliedPosition)', replace: 'if (false)' },
     ],
   },
   'older-log-taken': {
@@ -62,6 +62,18 @@ export const BORDER_MUTANTS: Mutants = {
     breaks: 'I13',
     caughtBy: 'test:engine/detach',
     edits: [{ file: 'engine/engine.js', find: '&& this.checkpointer.isDrained)', replace: ')' }],
+  },
+  'unmatched-store-taken': {
+    what: 'a store that was away when its memory was opened is taken as it is when it comes back',
+    breaks: 'I34',
+    caughtBy: 'test:engine/store-away',
+    edits: [
+      {
+        file: 'engine/store-keeper.js',
+        find: 'matched(this.#unmatched, identity, mark)',
+        replace: 'matched === undefined ? identity : this.#identity',
+      },
+    ],
   },
   'stored-value-unchecked': {
     what: 'a value of the store is taken without a look at its checksum',

@@ -49,7 +49,13 @@ export const DEAD_LETTER_MUTANTS: Mutants = {
     what: 'a store that has come up is not asked which letters it has',
     breaks: 'I30',
     caughtBy: 'test:crash/dead-letters',
-    edits: [{ file: 'engine/checkpoint.js', find: 'this.#parts.parked.settle(parked);', replace: '' }],
+    edits: [
+      {
+        file: 'engine/checkpoint.js',
+        find: 'this.#parts.parked.settle(parked, lsn => this.#firstLsnOf(lsn));',
+        replace: '',
+      },
+    ],
   },
   'batch-parked-in-part': {
     what: 'the log does not say which writes were one batch',

@@ -71,8 +71,8 @@ export const LOG_MUTANTS: Mutants = {
     edits: [
       {
         file: 'engine/recovery.js',
-        find: 'await config.fileSystem.syncFolder(logs.path);\n    const segments = await openSegments(logs);\n    if',
-        replace: 'const segments = await openSegments(logs);\n    if',
+        find: 'await config.fileSystem.syncFolder(logs.path);\n    const segments = await openSegments(logs);\n    if (segments.length === 0) {',
+        replace: 'const segments = await openSegments(logs);\n    if (segments.length === 0) {',
       },
     ],
   },

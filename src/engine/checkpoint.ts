@@ -11,13 +11,12 @@ import type { Change, Mark } from '../stores/data-store.js'
 import type { Tier } from '../tier/tier.js'
 import type { Refusal, RunResult } from './checkpoint-run.js'
 import { type EngineConfig, PRESSED_RUN_LIMITS, RUN_LIMITS, type RunLimits } from './config.js'
-import type { ParkedWrite } from './dead-letter.js'
 import type { Events } from './events.js'
 import { cannotKeepError, failedError, logFullError, storeDownError } from './failures.js'
 import type { Flusher, LoggedFrame, Waiter } from './flush.js'
 import { PARKED_BYTES_MAX, PARKED_WRITES_MAX, type ParkedWrites } from './parked-writes.js'
 import { type ApplyPart, lettersFor, narrowDown } from './refused-frame.js'
-import type { StoreKeeper } from './store-keeper.js'
+import type { FoundStore, StoreKeeper } from './store-keeper.js'
 
 // A checkpoint starts once the store lacks this share of what it may lack at most.
 const START_AT = 1 / 8
@@ -160,10 +159,10 @@ export class Checkpointer {
   }
 
   /** The store is up again and says how far it is: a run whose outcome was not known is settled by that. */
-  storeIsUp(mark: Mark, parked: readonly ParkedWrite[]): void {
-    this.#parts.parked.settle(parked)
+  storeIsUp({ mark, parked, isFirst }: FoundStore): void {
+    this.#parts.parked.settle(parked, lsn => this.#firstLsnOf(lsn))
     this.#unblock()
-    this.#applied(mark)
+    this.#applied(mark, isFirst)
     this.#flushed()
     this.#parts.onRoom()
     if (this.#waiters.length > 0) this.press()
@@ -347,13 +346,19 @@ export class Checkpointer {
     }
     const why = await this.#applyPart(lettersFor(refused, parked), mark)
     if (why !== undefined) return this.#block(cannotKeepError(why))
-    parked.add(refused)
+    parked.add(refused, lsn => this.#firstLsnOf(lsn))
     return { mark, entries: header.records - refused.length, bytes, superseded: [] }
   }
 
   async #applyPart(changes: Change[], mark: Mark): Promise<string | undefined> {
     const { refusal } = await this.#parts.keeper.apply({ changes, mark })
     return refusal?.reason
+  }
+
+  /** The first LSN of the frame that holds this one, of those that the store does not have yet. */
+  #firstLsnOf(lsn: Lsn): Lsn {
+    const index = this.#frames.findIndex(frame => frame.lastLsn >= lsn)
+    return (index > 0 ? this.#frames[index - 1]!.lastLsn : this.#mark.appliedLsn) + 1
   }
 
   #block(error: AgentMemoryError): undefined {
@@ -377,11 +382,13 @@ export class Checkpointer {
     for (const waiter of impatient) waiter.reject(error)
   }
 
-  #applied(mark: Mark): void {
+  /** `hadIt`: the store had it before the memory was opened, and answers for it: a letter of it may have been discarded. */
+  #applied(mark: Mark, hadIt = false): void {
     let count = 0
     for (const frame of this.#frames) {
       if (frame.end > mark.appliedPosition) break
       this.#parts.tier.stored(frame.entries, frame.lastLsn)
+      if (hadIt) for (const { key } of frame.entries) this.#parts.tier.letGo(key)
       count += 1
     }
     this.#frames.splice(0, count)

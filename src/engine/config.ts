@@ -38,6 +38,11 @@ export interface StoreOpener {
    * `deadlineMs`: how long its callers wait for each call.
    */
   openDirect?(deadlineMs: number): Promise<DirectStore>
+  /**
+   * Whether an error of `open` says that the store is away for now, as a server may be: a memory that has a log opens
+   * without it then, and matches it when it is back. Without it no error says so.
+   */
+  isAway?(error: unknown): boolean
   /** Keys of one run of a checkpoint, for a store that takes long for each; a run still ends with a whole frame. */
   runKeysMax?: number
   /** What tells it from others of its kind, if the memory's folder does not: an absolute path, say. */

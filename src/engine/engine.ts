@@ -137,7 +137,7 @@ export class Engine implements MemoryEngine {
       durability: 'write-ahead',
     })
     keeper.flushedLsn = () => this.checkpointer.flushedLsn
-    keeper.onUp = (storeMark, found) => this.checkpointer.storeIsUp(storeMark, found)
+    keeper.onUp = found => this.checkpointer.storeIsUp(found)
     this.checkpointer.start()
     // The new segment's header says the store's mark, and is synced: what lies behind it may go.
     this.checkpointer.release()

@@ -89,6 +89,15 @@ export function storeDownError(cause: unknown): AgentMemoryError {
   })
 }
 
+/** A store that is away while its memory is to be made. */
+export function neededError(cause: Error): AgentMemoryError {
+  return new AgentMemoryError('STORE_DOWN', {
+    message: `The data store does not answer, and this folder has no log of it yet (${messageOf(cause)})`,
+    next: 'Open it again once the store answers; from then on the memory opens without it too',
+    cause,
+  })
+}
+
 /** A write that is safe in the log, and that the data store does not take. */
 export function storeRefusedError(lsn: Lsn, { batch, reason }: { batch: Lsn; reason: string }): AgentMemoryError {
   return new AgentMemoryError('STORE_REFUSED', {

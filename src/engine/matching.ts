@@ -9,6 +9,24 @@ import { AgentMemoryError } from '../core/errors.js'
 import type { LogScan, ScannedSegment } from '../log/scan.js'
 import type { Mark, StoreIdentity } from '../stores/data-store.js'
 
+/** What a log was found to be, for its store to be compared with. */
+export interface FoundLog extends Pick<LogScan, 'mark' | 'end' | 'lastLsn'> {
+  storeId: string
+  logId: string
+  /** The newest of its segments. */
+  epoch: number
+  /** Where it begins, and in which segment. */
+  base: number
+  firstName: string
+}
+
+/** What the segments say by themselves. */
+export function headOf(segments: readonly ScannedSegment[]): Omit<FoundLog, 'mark' | 'end' | 'lastLsn'> {
+  const { header, base, name } = segments[0]!
+  const epoch = Math.max(...segments.map(each => each.header.epoch))
+  return { storeId: header.storeId, logId: header.logId, epoch, base, firstName: name }
+}
+
 /** No log is attached to the store, and the one that was has brought it everything. */
 export function isDetached(found: StoreIdentity | undefined, mark: Mark): boolean {
   // Direct mode has no positions: nodes may be writing such a store.
@@ -25,15 +43,26 @@ export function isOfLog(
   return found.logId === undefined ? found.epoch <= log.epoch : found.logId === log.logId
 }
 
+/**
+ * Matches a store with a log that was opened without it, before it is given anything: what the store is to be called from
+ * then on. WRONG_STORE, LOG_LOST, STORE_REGRESSED.
+ */
+export function matched(log: FoundLog, found: StoreIdentity | undefined, mark: Mark): StoreIdentity {
+  checkIdentity(found, mark, log)
+  const { storeId, logId, epoch } = log
+  checkProgress(mark, found!.epoch, log)
+  // The log's segments say the epoch that it had: one that is raised now would not be theirs.
+  return { storeId, logId, epoch: Math.max(found!.epoch, epoch) }
+}
+
 /** Before the log is read. WRONG_STORE, LOG_LOST. */
-export function checkIdentity(found: StoreIdentity | undefined, mark: Mark, segments: readonly ScannedSegment[]): void {
-  const { storeId, logId } = segments[0]!.header
-  const epoch = Math.max(...segments.map(({ header }) => header.epoch))
-  if (!isOfLog(found, { storeId, logId, epoch })) {
+export function checkIdentity(found: StoreIdentity | undefined, mark: Mark, log: ReturnType<typeof headOf>): void {
+  const { storeId, logId, epoch, base } = log
+  if (!isOfLog(found, log)) {
     const hasFollowed = found?.storeId === storeId && found.epoch > epoch
     throw hasFollowed ? takenOver(found, epoch) : wrongStore(storeId, logId, found)
   }
-  if (segments[0]!.base > mark.appliedPosition) throw tooShort(mark, segments[0]!)
+  if (base > mark.appliedPosition) throw tooShort(mark, log)
 }
 
 /** Once it has been read. STORE_REGRESSED, LOG_LOST. */
@@ -77,9 +106,9 @@ function takenOver({ logId, epoch }: StoreIdentity, ours: number): AgentMemoryEr
   })
 }
 
-function tooShort(mark: Mark, first: ScannedSegment): AgentMemoryError {
+function tooShort(mark: Mark, { base, firstName }: ReturnType<typeof headOf>): AgentMemoryError {
   return new AgentMemoryError('LOG_LOST', {
-    message: `The log starts at position ${first.base}, but the data store has only what stands before position ${mark.appliedPosition}: segments before ${first.name} are missing, or the store is an older copy`,
+    message: `The log starts at position ${base}, but the data store has only what stands before position ${mark.appliedPosition}: segments before ${firstName} are missing, or the store is an older copy`,
     next: 'Put the missing segments or the newer store back, or restore both from the same backup',
   })
 }

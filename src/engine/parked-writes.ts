@@ -23,15 +23,23 @@ export class ParkedWrites {
   readonly #tier: Tier
   readonly #events: Events
   readonly #byKey = new Map<EncodedKey, ParkedWrite>()
+  /**
+   * Of a key the first LSN of the frame from which on every version of it was refused: a write before that has its own fate,
+   * also if its key is parked now.
+   */
+  readonly #refusedSince = new Map<EncodedKey, Lsn>()
   #bytes = 0
+  /** Whether the store has said what it keeps. */
+  #isKnown: boolean
   /** A key's parked version is gone: what was read of it may be old. */
   onReleased: (key: EncodedKey) => void = () => {}
 
-  /** `found` is what the store has refused before it was opened. */
-  constructor(tier: Tier, events: Events, found: readonly ParkedWrite[]) {
+  /** `found` is what the store has refused before it was opened; `undefined` if it has not answered yet. */
+  constructor(tier: Tier, events: Events, found: readonly ParkedWrite[] | undefined) {
     this.#tier = tier
     this.#events = events
-    for (const write of found) this.#park(write)
+    this.#isKnown = found !== undefined
+    for (const write of found ?? []) this.#park(write)
   }
 
   /** How many dead letters there are. */
@@ -63,9 +71,13 @@ export class ParkedWrites {
     return write && letterKey(write)
   }
 
-  /** What the store has refused now, and keeps as dead letters. */
-  add(writes: readonly ParkedWrite[]): void {
-    for (const write of writes) this.#park(write)
+  /** What the store has refused now, and keeps as dead letters; `firstLsnOf` the first LSN of the frame that an LSN is of. */
+  add(writes: readonly ParkedWrite[], firstLsnOf: (lsn: Lsn) => Lsn): void {
+    for (const write of writes) {
+      const since = this.#refusedSince.get(write.key) ?? firstLsnOf(write.lsn)
+      this.#park(write)
+      this.#refusedSince.set(write.key, since)
+    }
     for (const letter of lettersOf(writes)) this.#events.emit('deadLetter', letter)
   }
 
@@ -84,10 +96,18 @@ export class ParkedWrites {
   }
 
   /** A store that has come up says what it keeps: a call whose outcome was not known is settled by that. */
-  settle(found: readonly ParkedWrite[]): void {
+  settle(found: readonly ParkedWrite[], firstLsnOf: (lsn: Lsn) => Lsn): void {
+    if (!this.#isKnown) {
+      this.#isKnown = true
+      for (const write of found) this.#park(write)
+      return
+    }
     const kept = new Map(found.map(write => [write.key, write.lsn]))
     this.release([...this.#byKey.values()].filter(({ key, lsn }) => kept.get(key) !== lsn))
-    this.add(found.filter(({ key, lsn }) => this.#byKey.get(key)?.lsn !== lsn))
+    this.add(
+      found.filter(({ key, lsn }) => this.#byKey.get(key)?.lsn !== lsn),
+      firstLsnOf,
+    )
   }
 
   /** Of the letter with this id, or of all of them, by id. */
@@ -102,9 +122,11 @@ export class ParkedWrites {
   /** Why a write of this key, accepted with this LSN, is not in the store although that has come past it. */
   refusalOf(lsn: Lsn, key: EncodedKey | undefined): AgentMemoryError | undefined {
     if (this.#byKey.size === 0) return undefined
-    // A later write of the key in the same frame stands for it.
+    // A later write of the key in the same frame stands for it, and so does one that was refused behind it.
     const ofKey = key === undefined ? undefined : this.#byKey.get(key)
-    const found = ofKey !== undefined && ofKey.lsn >= lsn ? ofKey : this.#withLsn(lsn)
+    const since = key === undefined ? undefined : this.#refusedSince.get(key)
+    const isRefused = ofKey !== undefined && ofKey.lsn >= lsn && lsn >= (since ?? ofKey.lsn)
+    const found = isRefused ? ofKey : this.#withLsn(lsn)
     return found && storeRefusedError(lsn, found)
   }
 
@@ -125,6 +147,7 @@ export class ParkedWrites {
     const write = this.#byKey.get(key)
     if (write === undefined) return
     this.#byKey.delete(key)
+    this.#refusedSince.delete(key)
     this.#bytes -= bytesOf(write)
   }
 }

@@ -14,7 +14,7 @@ import type { Entry } from '../tier/entry.js'
 import type { Tier } from '../tier/tier.js'
 import type { EngineConfig } from './config.js'
 import type { LoggedFrame } from './flush.js'
-import { checkIdentity, checkProgress, isDetached, logLost } from './matching.js'
+import { checkIdentity, checkProgress, type FoundLog, headOf, isDetached, logLost } from './matching.js'
 import { ensureFolder, type FolderIdentity, randomId } from './memory-folder.js'
 
 /** What recovery did. */
@@ -40,6 +40,8 @@ export interface Recovered {
   report: Omit<RecoveryReport, 'durationMs'>
   /** Said if the log was lost and the caller has asked to go on without it. */
   lostAfter: Lsn | undefined
+  /** Said if the store is away: it is to be matched with this when it answers, before it is given anything. */
+  unmatched?: FoundLog
 }
 
 // A lost log may have handed out LSNs that nobody remembers: fewer than these, since a log holds far fewer records.
@@ -73,6 +75,37 @@ export async function recover(
   }
   try {
     return await withLog(config, store, logs, mark, identity, segments, tier)
+  } catch (error) {
+    await closeSegments(segments)
+    throw error
+  }
+}
+
+/**
+ * The same without the store, which is away: the log is replayed behind the last mark that it knows. `undefined` if there is
+ * no log.
+ */
+export async function recoverAlone(config: EngineConfig, tier: Tier): Promise<Recovered | undefined> {
+  const logs = logFolder(config)
+  await ensureFolder(config.fileSystem, logs.path)
+  await logs.removeTemporary()
+  // As with the store: a newer name must not outlive an older one.
+  await config.fileSystem.syncFolder(logs.path)
+  const segments = await openSegments(logs)
+  if (segments.length === 0) return undefined
+  try {
+    // The newest header says a mark; frames behind that may say a newer one.
+    const { mark } = await scanSegments(segments, segments.at(-1)!.header.mark.position, () => {})
+    const frames: LoggedFrame[] = []
+    const scan = await scanSegments(segments, mark.position, frame => {
+      frames.push(replay(frame, tier))
+    })
+    const head = headOf(segments)
+    const { storeId, logId, epoch } = head
+    const applied = { appliedLsn: mark.lsn, appliedPosition: mark.position }
+    const log = await startLog(config, logs, scan, applied, { storeId, logId, epoch }, scan.ceiling + 1)
+    const unmatched = { ...head, mark: scan.mark, end: scan.end, lastLsn: scan.lastLsn }
+    return { ...recovered(log, applied, frames, { storeId, logId, epoch }, scan), unmatched }
   } catch (error) {
     await closeSegments(segments)
     throw error
@@ -150,7 +183,7 @@ async function withLog(
   const header = segments[0]!.header
   // A store that does not outlive its process comes back empty, and takes everything from the log again.
   const known = store.capabilities.persistent ? found : { storeId: header.storeId, logId: header.logId, epoch: 0 }
-  checkIdentity(known, mark, segments)
+  checkIdentity(known, mark, headOf(segments))
   const frames: LoggedFrame[] = []
   const scan = await scanSegments(segments, mark.appliedPosition, frame => {
     frames.push(replay(frame, tier))
@@ -159,6 +192,10 @@ async function withLog(
   const identity = { storeId: header.storeId, logId: header.logId, epoch: Math.max(known!.epoch, scan.epoch) + 1 }
   await store.setIdentity(identity)
   const log = await startLog(config, logs, scan, mark, identity, scan.ceiling + 1)
+  return recovered(log, mark, frames, identity, scan)
+}
+
+function recovered(log: Log, mark: Mark, frames: LoggedFrame[], identity: StoreIdentity, scan: LogScan): Recovered {
   return {
     log,
     mark,

@@ -54,13 +54,16 @@ export function neverComplete(folder: string): AgentMemoryError {
   })
 }
 
+const NEXT_BY_KIND: Readonly<Record<string, string>> = {
+  sqlite: 'Give the location that says where the database is, as in sqlite:./memory.db',
+  postgres:
+    'Run "npx holdfast verify" for the log; mend or restore the database with its own tools (pg_amcheck, pg_restore), then open the memory: what the database lacks comes to it from the log, as far as that still has it',
+}
+
 export function unknownKind(folder: string, kind: string): AgentMemoryError {
   return new AgentMemoryError('WRONG_STORE', {
     message: `The memory in ${folder} keeps its entries in a store of the kind "${kind}", which this command cannot open`,
-    next:
-      kind === 'sqlite'
-        ? 'Give the location that says where the database is, as in sqlite:./memory.db'
-        : 'Repair it with the tools of that store; what only the log has comes back when the memory is opened',
+    next: NEXT_BY_KIND[kind] ?? 'Repair it with the tools of that store; what only the log has comes back when the memory is opened',
   })
 }
 

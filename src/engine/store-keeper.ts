@@ -11,6 +11,7 @@ import type { EngineConfig } from './config.js'
 import { type ParkedWrite, parkedIn } from './dead-letter.js'
 import type { Events } from './events.js'
 import { storeDownError, withDeadline } from './failures.js'
+import { type FoundLog, matched } from './matching.js'
 import { lockPath } from './memory-folder.js'
 
 // Waits between attempts to open a store that is down: doubled each time, with jitter, so that many clients of one
@@ -18,12 +19,25 @@ import { lockPath } from './memory-folder.js'
 const BACKOFF_MS_MIN = 100
 const BACKOFF_MS_MAX = 5000
 
+/** What a store was found to be when it came up. */
+export interface FoundStore {
+  mark: Mark
+  /** What it has refused. */
+  parked: ParkedWrite[]
+  /** The memory was opened without it. */
+  isFirst: boolean
+}
+
 export class StoreKeeper {
   readonly #config: EngineConfig
   readonly #events: Events
-  readonly #identity: StoreIdentity
-  /** Told how far the store is, when it is up again, and what it has refused. */
-  onUp: (mark: Mark, parked: ParkedWrite[]) => void = () => {}
+  #identity: StoreIdentity
+  /** What the segments of the log say. */
+  readonly #logEpoch: number
+  /** The log, if it was opened without the store, which has not answered yet. */
+  #unmatched: FoundLog | undefined
+  /** Told what the store is, when it is up again. */
+  onUp: (found: FoundStore) => void = () => {}
   /** Everything up to it was in the store for good: one that comes back with less is not taken. */
   flushedLsn: () => Lsn = () => NO_LSN
   #store: DataStore
@@ -45,6 +59,15 @@ export class StoreKeeper {
     this.#config = config
     this.#events = events
     this.#identity = identity
+    this.#logEpoch = identity.epoch
+  }
+
+  /** The store was away when its memory was opened: it is matched with the log when it answers. */
+  startAway(error: unknown, log: FoundLog): void {
+    this.#unmatched = log
+    this.#down = storeDownError(error)
+    // Listeners can be added only once the caller has the memory.
+    this.#config.clock.soon(() => this.#comeBack())
   }
 
   get isDown(): boolean {
@@ -120,7 +143,8 @@ export class StoreKeeper {
    * it next needs nothing else. It is one transaction; what is cut short leaves the log attached.
    */
   async detach(mark: Mark): Promise<void> {
-    if (this.#store.capabilities.isShared !== true) return
+    // By an epoch that the log does not have, its own folder would be taken for one that was followed.
+    if (this.#store.capabilities.isShared !== true || this.#identity.epoch !== this.#logEpoch) return
     await this.apply({ changes: [], mark })
     await this.#timed(this.#noted(this.#store.setIdentity({ ...this.#identity, logId: undefined })))
   }
@@ -165,6 +189,11 @@ export class StoreKeeper {
   #goDown(error: unknown): void {
     if (this.#down !== undefined || this.#closed) return
     this.#down = error instanceof AgentMemoryError && error.code === 'STORE_DOWN' ? error : storeDownError(error)
+    this.#comeBack()
+  }
+
+  #comeBack(): void {
+    if (this.#down === undefined || this.#closed) return
     this.#events.emit('storeDown', { error: this.#down })
     this.#reopening = this.#reopen().finally(() => {
       this.#reopening = undefined
@@ -181,31 +210,43 @@ export class StoreKeeper {
       if (!isFree || this.#opening !== undefined) continue
       const found = await this.#tryOpen()
       if (found === undefined) continue
-      const { mark, parked } = found
       this.#down = undefined
-      this.#events.emit('storeUp', { lsn: mark.appliedLsn })
-      this.onUp(mark, parked)
+      this.#events.emit('storeUp', { lsn: found.mark.appliedLsn })
+      this.onUp(found)
       return
     }
   }
 
-  async #tryOpen(): Promise<{ mark: Mark; parked: ParkedWrite[] } | undefined> {
+  async #tryOpen(): Promise<FoundStore | undefined> {
     let store: DataStore | undefined
     try {
       store = await this.#timed(this.#openOnce())
-      checkSame(await this.#timed(store.identity()), this.#identity)
+      const isFirst = this.#unmatched !== undefined
+      const identity = await this.#timed(store.identity())
+      if (!isFirst) checkSame(identity, this.#identity)
       await this.#timed(store.flush())
       const mark = await this.#timed(store.mark())
+      if (this.#unmatched !== undefined) await this.#attach(store, matched(this.#unmatched, identity, mark))
       checkNotOlder(mark, this.flushedLsn())
       const parked = await this.#timed(parkedIn(store))
       this.#store = store
-      return { mark, parked }
+      this.#unmatched = undefined
+      return { mark, parked, isFirst }
     } catch (error) {
+      const isMismatch = error instanceof AgentMemoryError && error.code !== 'STORE_DOWN'
+      const wasTold = this.#down?.message === storeDownError(error).message
       this.#down = storeDownError(error)
+      // It will not come back by itself: whoever waits for it is to know.
+      if (this.#unmatched !== undefined && isMismatch && !wasTold) this.#events.emit('storeDown', { error: this.#down })
       if (store === undefined && this.#opening !== undefined) this.#abandoned.add(this.#opening)
       if (store !== undefined) await Promise.allSettled([this.#timed(this.#noted(store.close()))])
       return undefined
     }
+  }
+
+  async #attach(store: DataStore, identity: StoreIdentity): Promise<void> {
+    await this.#timed(this.#noted(store.setIdentity(identity)))
+    this.#identity = identity
   }
 
   /** One open at a time; a handle that comes when nobody waits for it any more is closed again. */

@@ -190,6 +190,9 @@ export function uncheckedReason(kind: string, complete: boolean, place: string |
   if (kind === 'sqlite' && place === undefined) {
     return 'it is in a SQLite database: give the location that says where, as in sqlite:./memory.db'
   }
+  if (kind === 'postgres') {
+    return "it is in Postgres, which this command does not look into: the server's own tools check it (pg_amcheck), and each value its checksum when it is read"
+  }
   return kind === 'level' || kind === 'sqlite' || kind === 'files'
     ? undefined
     : `it is of the kind "${kind}", which this command cannot open`

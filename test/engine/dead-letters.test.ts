@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type AgentMemory, AgentMemoryError, type AgentMemoryOptions, type DeadLetter } from '../../src/index.js'
+import {
+  type AgentMemory,
+  AgentMemoryError,
+  type AgentMemoryOptions,
+  type DeadLetter,
+  type UnsettledWriteError,
+} from '../../src/index.js'
 import { ManualClock } from '../../src/testing/manual-clock.js'
 import { seededRandom } from '../../src/testing/random.js'
 import { SimulatedDisk } from '../../src/testing/simulated-disk.js'
@@ -127,6 +133,30 @@ test('a write-through that is refused rejects STORE_REFUSED, and its neighbours 
   assert.equal(await map.get('bad'), 5)
   assert.equal(memory.deadLetters.list().length, 1)
 })
+
+for (const isRefused of [false, true]) {
+  test(`a write-through that was late and is ${isRefused ? 'refused' : 'kept'} says so, though a later one of its key is refused`, async () => {
+    const bench = await opened()
+    const map = bench.memory.map<number>('runs', { durability: 'write-through' })
+    bench.refusals.fault = { at: bench.refusals.applied + 1, when: 'before' }
+    const late = map.set('k', 1).catch((error: unknown) => error)
+    await until(() => bench.memory.status().store.state === 'down', 'the fault')
+    bench.clock.advance(10_000)
+    const behind = (await late) as UnsettledWriteError
+    assert.equal(behind.code, 'STORE_BEHIND')
+    if (isRefused) bench.refusals.keys.add('k')
+    for (let round = 0; round < 60 && bench.memory.status().store.state === 'down'; round++) {
+      bench.clock.advance(500)
+      await turns(5)
+    }
+    await bench.memory.checkpoint()
+
+    bench.refusals.keys.add('k')
+    assert.equal(await codeOf(map.set('k', 2)), 'STORE_REFUSED')
+
+    assert.equal(await codeOf(behind.settled()), isRefused ? 'STORE_REFUSED' : 'kept')
+  })
+}
 
 test('a batch is parked whole, and the writes around it are not', async () => {
   const { memory } = await opened('bad')

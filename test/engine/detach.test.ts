@@ -1,39 +1,14 @@
 // A clean close detaches the log from a store that other folders reach: one of them may go on. Nothing is ever there twice.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { AgentMemory, type AgentMemoryOptions, type StoreOpener } from '../../src/index.js'
+import { AgentMemory, type AgentMemoryOptions } from '../../src/index.js'
 import { crashStates } from '../../src/testing/crash-states.js'
-import { openJournalStore } from '../../src/testing/journal-store.js'
 import { ManualClock } from '../../src/testing/manual-clock.js'
 import { seededRandom } from '../../src/testing/random.js'
 import { SimulatedDisk } from '../../src/testing/simulated-disk.js'
 import { newRefusals, refusing } from './refusing-store.js'
+import { sharedStore } from './shared-store.js'
 import { contentOf } from './simulated.js'
-
-/** A store beside the folders, as a server is. `isGone` says whether it takes nothing. */
-function sharedStore(disk: SimulatedDisk, isGone: () => boolean = () => false): StoreOpener {
-  return {
-    kind: 'shared',
-    open: async () => {
-      const store = await openJournalStore(disk, '/store')
-      return {
-        capabilities: { ...store.capabilities, isShared: true },
-        identity: () => store.identity(),
-        setIdentity: identity => store.setIdentity(identity),
-        mark: () => store.mark(),
-        get: key => store.get(key),
-        getMany: keys => store.getMany(keys),
-        page: page => store.page(page),
-        apply: (changes, mark) => {
-          return isGone() ? Promise.reject(new Error('connection refused')) : store.apply(changes, mark)
-        },
-        flushedLsn: () => store.flushedLsn(),
-        flush: () => store.flush(),
-        close: () => store.close(),
-      }
-    },
-  }
-}
 
 function open(disk: SimulatedDisk, folder: string, options: AgentMemoryOptions = {}): Promise<AgentMemory> {
   const clock = new ManualClock()
@@ -109,8 +84,8 @@ for (const how of ['wrote and closed', 'wrote and was killed', 'only opened', 'h
 
 test('a killed owner, and one whose store was down at its close, stay attached: another folder is LOG_LOST', async () => {
   const disk = new SimulatedDisk()
-  let isGone = false
-  const memory = await open(disk, '/a', { store: sharedStore(disk, () => isGone) })
+  const state = { isGone: false }
+  const memory = await open(disk, '/a', { store: sharedStore(disk, state) })
   const map = memory.map<number>('m')
   await map.set('x', 1, { durability: 'write-through' })
   await map.set('x', 2)
@@ -118,7 +93,7 @@ test('a killed owner, and one whose store was down at its close, stay attached: 
   await assert.rejects(open(killed, '/b'), { code: 'LOG_LOST' })
   assert.deepEqual(await contentAt(killed, '/a'), { x: 2 })
 
-  isGone = true
+  state.isGone = true
   await memory.close()
   await assert.rejects(open(disk, '/b'), { code: 'LOG_LOST' })
   assert.deepEqual(await contentAt(disk, '/a'), { x: 2 })

@@ -15,7 +15,7 @@ export interface Refusals {
 }
 
 export function refusing(opener: StoreOpener, refusals: Refusals): StoreOpener {
-  return { kind: opener.kind, open: async create => refusingStore(await opener.open(create), refusals) }
+  return { ...opener, open: async create => refusingStore(await opener.open(create), refusals) }
 }
 
 export function newRefusals(...keys: string[]): Refusals {

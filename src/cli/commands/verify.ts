@@ -39,7 +39,10 @@ function textOf(folder: string, { folder: identity, log, store, problems }: Memo
     ['store', [store.kind, checked ? entries : undefined, store.unchecked].filter(Boolean).join('; ')],
     ['torn', log.tornBytes === 0 ? undefined : `a last frame of ${bytesText(log.tornBytes)} was cut short: no problem`],
   ])
-  if (problems.length === 0) return `${facts}\n\nNo problems.`
+  const isAll = store.unchecked === undefined || store.kind === 'in-memory' || !identity.complete
+  if (problems.length === 0) {
+    return `${facts}\n\n${isAll ? 'No problems.' : 'No problems in the log; the store was not checked.'}`
+  }
   return `${facts}\n\n${countText(problems.length, 'problem')}:\n${problems.map(problemText).join('\n')}`
 }
 

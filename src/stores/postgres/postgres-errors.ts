@@ -43,6 +43,12 @@ export function postgresError(what: string, error: unknown): AgentMemoryError {
   })
 }
 
+/** Whether an open has failed since the server is away: not if it has answered that it knows no such user, database or table. */
+export function isAway(error: unknown): boolean {
+  if (!(error instanceof AgentMemoryError) || error.code !== 'STORE_DOWN' || error.cause === undefined) return false
+  return !isServerError(error.cause) || !/^(28|3D|3F|42|0A)/.test(error.cause.code)
+}
+
 function meaningOf(state: string): [ErrorCode, string] {
   if (state === 'XX001' || state === 'XX002') {
     return ['STORE_CORRUPT', 'Mend the database, or restore database and log from the same backup']

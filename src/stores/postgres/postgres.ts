@@ -8,7 +8,7 @@ import { prepareDirectSchema } from './direct-schema.js'
 import { findDriver, type OwnPool, type PostgresPool, poolOf } from './driver.js'
 import { Lease } from './lease.js'
 import { memoryLost, rowChecksum } from './memory-row.js'
-import { postgresError } from './postgres-errors.js'
+import { isAway, postgresError } from './postgres-errors.js'
 import { PostgresStore } from './postgres-store.js'
 import { type Migrate, prepareSchema, quotedSchema } from './schema.js'
 
@@ -65,6 +65,7 @@ export interface PostgresStoreOpener {
   runKeysMax: number
   /** What tells it from others, without a password. */
   place?: string
+  isAway(error: unknown): boolean
   open(create: boolean, terms?: OpenTerms): Promise<DataStore>
   openDirect(deadlineMs: number): Promise<DirectStore>
 }
@@ -114,6 +115,7 @@ function opener(connect: (deadlineMs: number) => Source, config: PostgresStoreCo
   return {
     kind: 'postgres',
     runKeysMax: RUN_KEYS_MAX,
+    isAway,
     async open(create, terms) {
       const deadlineMs = terms?.deadlineMs ?? DEADLINE_MS
       const lockFile = terms?.lockFile
