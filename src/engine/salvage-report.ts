@@ -63,7 +63,9 @@ const NEXT_BY_KIND: Readonly<Record<string, string>> = {
 export function unknownKind(folder: string, kind: string): AgentMemoryError {
   return new AgentMemoryError('WRONG_STORE', {
     message: `The memory in ${folder} keeps its entries in a store of the kind "${kind}", which this command cannot open`,
-    next: NEXT_BY_KIND[kind] ?? 'Repair it with the tools of that store; what only the log has comes back when the memory is opened',
+    next:
+      NEXT_BY_KIND[kind] ??
+      'Repair it with the tools of that store; what only the log has comes back when the memory is opened',
   })
 }
 

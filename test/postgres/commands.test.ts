@@ -7,7 +7,9 @@ import { memoryAt, oneServer, skip } from './helpers.js'
 
 const server = await oneServer()
 
-test('verify checks the log and says that the database was not; repair says what to run instead', { skip }, async () => {
+test('verify checks the log and says that the database was not; repair says what to run instead', {
+  skip,
+}, async () => {
   const url = await server.newDatabase()
   const folder = await freshFolder()
   const memory = await memoryAt(url, { folder })
