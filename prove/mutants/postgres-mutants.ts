@@ -26,9 +26,9 @@ export const POSTGRES_MUTANTS: Mutants = {
     edits: [
       {
         file: 'stores/postgres/postgres-store.js',
-        find: 'if (upserts !== undefined)',
+        find: 'await writeChanges(session, this.#parts, changes, mark.appliedLsn);',
         replace:
-          "await session.query('COMMIT');\n                await session.query('BEGIN');\n                if (upserts !== undefined)",
+          "await session.query('COMMIT');\n                await session.query('BEGIN');\n                await writeChanges(session, this.#parts, changes, mark.appliedLsn);",
       },
     ],
   },
