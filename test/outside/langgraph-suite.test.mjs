@@ -9,11 +9,12 @@ const door = process.env.HOLDFAST_DOOR
 const { HoldfastSaver } = await import(door)
 const { AgentMemory } = await import(new URL('../../index.js', door).href)
 
-for (const durability of ['write-back', 'write-ahead', 'write-through']) {
+/** Savers over a memory of their own, each in a map of its own: it is empty. */
+function initializerFor(durability) {
   let folder
   let memory
   let savers = 0
-  const initializer = {
+  return {
     checkpointerName: durability,
     async beforeAll() {
       folder = mkdtempSync(join(tmpdir(), 'holdfast-langgraph-'))
@@ -32,9 +33,12 @@ for (const durability of ['write-back', 'write-ahead', 'write-through']) {
       await saver.close()
     },
   }
+}
+
+for (const durability of ['write-back', 'write-ahead', 'write-through']) {
   describe(durability, () => {
-    validate(initializer)
-    // `validate` opens the memory and closes it, so that this has one of its own.
+    validate(initializerFor(durability))
+    const initializer = initializerFor(durability)
     describe('history', () => {
       beforeAll(initializer.beforeAll)
       afterAll(initializer.afterAll)
