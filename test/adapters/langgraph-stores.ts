@@ -5,12 +5,15 @@ import { HoldfastStore, type HoldfastStoreFromOptions } from '../../src/adapters
 import type { AgentMemoryOptions } from '../../src/index.js'
 import { freshFolder, SMALL } from '../api/temporary-folder.js'
 
+/** A store may take long on a busy machine, which is none of what is tested. */
+const OPTIONS: AgentMemoryOptions = { ...SMALL, storeDeadlineMs: 300_000 }
+
 /** Where a memory with each kind of data store is, in a folder that is new. */
 export const PLACES: Record<string, (folder: string) => { location: string; memory: AgentMemoryOptions }> = {
-  'in-memory': folder => ({ location: folder, memory: { ...SMALL, store: 'in-memory' } }),
-  level: folder => ({ location: folder, memory: SMALL }),
-  sqlite: folder => ({ location: `sqlite:${folder}.db`, memory: SMALL }),
-  files: folder => ({ location: `files:${folder}`, memory: SMALL }),
+  'in-memory': folder => ({ location: folder, memory: { ...OPTIONS, store: 'in-memory' } }),
+  level: folder => ({ location: folder, memory: OPTIONS }),
+  sqlite: folder => ({ location: `sqlite:${folder}.db`, memory: OPTIONS }),
+  files: folder => ({ location: `files:${folder}`, memory: OPTIONS }),
 }
 
 /** A store in a memory of its own, closed when the test ends. */
